@@ -23,7 +23,7 @@ from attachment.parameters import PauseFlag
 from attachment.retries import RateLimiter, is_retryable
 from bulk.detach_state import ABSENT, ATTACHED, CURRENT, DETACHED, DetachBlockedError, DetachState
 from bulk.pages import MAX_TARGETS, IdentityPages, InvalidPageTokenError, PolicyTargets
-from bulk.step import THREADS, Step, process_with_retries, rate_limited, worker_threads
+from bulk.step import THREADS, BatchStep, process_with_retries, rate_limited, worker_threads
 
 _REPLACEMENT = os.environ["POLICY_NAME"]
 _ATTACH_PER_SECOND = float(os.environ["ATTACH_PER_SECOND"])
@@ -54,7 +54,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         botocore.exceptions.BotoCoreError: AWS did not answer.
         botocore.exceptions.ClientError: AWS throttled or failed; the state machine retries the step.
     """
-    step = Step.begin(event, context)
+    step = BatchStep.begin(event, context)
     progress = DetachState.from_checkpoint(step.checkpoint) if step.checkpoint else _begin(step.input)
     try:
         state = _run(step, progress, _Detachment(step.input))
@@ -86,7 +86,7 @@ def _begin(options: Mapping[str, Any]) -> DetachState:
     return DetachState(attaching=bool(options.get("replace")), paused_at=paused_at)
 
 
-def _run(step: Step, progress: DetachState, detachment: _Detachment) -> dict[str, Any]:
+def _run(step: BatchStep, progress: DetachState, detachment: _Detachment) -> dict[str, Any]:
     """Process pages until the step must end; return its state."""
     with worker_threads() as threads:
         while not step.is_over:

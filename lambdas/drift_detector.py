@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
 
 from attachment.clients import limits
-from attachment.metrics import NAMESPACE
+from attachment.metrics import write_metrics
 
-_STACK = os.environ["STACK_NAME"]
 _USER_POOL_ID = os.environ["USER_POOL_ID"]
 _IDENTITY_POOL_ID = os.environ["IDENTITY_POOL_ID"]
 _CLIENT_IDS = os.environ["CLIENT_IDS"].split(",")
@@ -34,19 +32,9 @@ def handler(_event: Mapping[str, Any], context: Any) -> None:
         botocore.exceptions.ClientError: a pool does not exist, or cannot be read.
     """
     missing = [*_missing_triggers(), *_missing_providers()]
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [["Stack"]],
-        "Metrics": [{"Name": "PoolDrift", "Unit": "Count"}],
-    }
-    line = {
-        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
-        "Stack": _STACK,
-        "PoolDrift": len(missing),
-        "missing": missing,
-        "requestId": getattr(context, "aws_request_id", ""),
-    }
-    print(json.dumps(line), flush=True)
+    request_id = getattr(context, "aws_request_id", "")
+    members = {"PoolDrift": len(missing), "missing": missing, "requestId": request_id}
+    write_metrics({}, {"PoolDrift": "Count"}, members)
 
 
 def _missing_triggers() -> Iterator[str]:

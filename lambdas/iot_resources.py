@@ -48,6 +48,8 @@ _GUARD_COUNT_SECONDS = 600.0
 # An execution with few identities takes about a second, and is_complete is called only every five seconds.
 _POLLS, _POLL_SECONDS = 12, 0.25
 _STACK_IS_DELETED = ("DELETE_", "ROLLBACK_")
+# How long CloudFormation waits for the identities of a replaced pool. Their number is unknown.
+_REPLACED_POOL_SECONDS = 2400.0
 
 Event = dict[str, Any]
 Response = dict[str, Any]
@@ -83,7 +85,8 @@ def is_complete(event: Event, _context: Any) -> bool:
     if not execution_arn:
         return True
     if event["ResourceType"] == "Custom::IotPolicyOfIdentityPool":
-        return _is_detached(_POLICY_NAME, execution_arn)
+        # The execution continues after that. CloudFormation would otherwise retry three times for an hour.
+        return _is_detached(_POLICY_NAME, execution_arn) or time.time() > event["StopWaitingAt"]
     policy_name = event["ResourceProperties"]["PolicyName"]
     try:
         return _is_detached(policy_name, execution_arn) and _delete(policy_name, event["RequestId"])
@@ -137,7 +140,8 @@ def _identity_pool(event: Event) -> Response:
     if not PolicyTargets(_iot, _POLICY_NAME, page_size=1).read(None).items:
         return response
     options = {"policy": _POLICY_NAME, "identityPool": identity_pool_id}
-    return response | {"ExecutionArn": _running_or_started(options, event["RequestId"])}
+    execution_arn = _running_or_started(options, event["RequestId"])
+    return response | {"ExecutionArn": execution_arn, "StopWaitingAt": time.time() + _REPLACED_POOL_SECONDS}
 
 
 def _deletion_guard(event: Event) -> Response:

@@ -25,7 +25,7 @@ from attachment.parameters import PauseFlag
 from attachment.retries import RateLimiter, is_retryable
 from bulk.pages import Identity, IdentityPages, InvalidPageTokenError, Page
 from bulk.retry_backlog import RetryBacklog
-from bulk.step import THREADS, Step, process_with_retries, rate_limited, worker_threads
+from bulk.step import THREADS, BatchStep, process_with_retries, rate_limited, worker_threads
 from bulk.sweep_state import ALREADY_RUNNING, COMPLETED, PAUSED, SweepHistory, SweepState
 
 _POLICY_NAME = os.environ["POLICY_NAME"]
@@ -62,7 +62,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         botocore.exceptions.BotoCoreError: AWS did not answer.
         botocore.exceptions.ClientError: AWS throttled or failed; the state machine retries the step.
     """
-    started, step = time.monotonic(), Step.begin(event, context)
+    started, step = time.monotonic(), BatchStep.begin(event, context)
     sweep = SweepState.from_checkpoint(step.checkpoint) if step.checkpoint else _plan(step)
     before = _counts(sweep)
     reason: str | None = None
@@ -83,7 +83,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return state
 
 
-def _plan(step: Step) -> SweepState:
+def _plan(step: BatchStep) -> SweepState:
     """Return the initial state of this execution's sweep."""
     if step.input.get("resume"):
         _pause_flag.resume(_ssm)
@@ -101,7 +101,7 @@ def _plan(step: Step) -> SweepState:
     return sweep
 
 
-def _run(step: Step, sweep: SweepState) -> dict[str, Any]:
+def _run(step: BatchStep, sweep: SweepState) -> dict[str, Any]:
     """Sweep until the step must end; return its state."""
     if sweep.restarts > _MAX_RESTARTS:
         return step.failed("ListIdentities rejects its own tokens", sweep.to_checkpoint())
@@ -122,7 +122,7 @@ def _run(step: Step, sweep: SweepState) -> dict[str, Any]:
     return (step.done if sweep.ended else step.continue_)(sweep.to_checkpoint())
 
 
-def _process_pages(step: Step, sweep: SweepState, threads: ThreadPoolExecutor) -> None:
+def _process_pages(step: BatchStep, sweep: SweepState, threads: ThreadPoolExecutor) -> None:
     """Process pages until the step must end. The next step starts after the last page that was completely processed."""
     in_flight: deque[tuple[Page[Identity], list[Future[str]]]] = deque()
     next_token: str | None = sweep.token

@@ -1,4 +1,4 @@
-"""``python -m local_cloud``: the local cloud from the command line."""
+"""``python -m local_cloud``: the command line of the local cloud."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local_cloud.state import DEFAULT_STATE, Port, Region, State, StateDirectory
 from pubsub_client._printable import printable
 
 app = typer.Typer(
-    help="The local cloud, an AWS emulator: ministack with enforced IAM and patches.",
+    help="The local cloud, an AWS emulator: ministack with patches and enforced IAM.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -24,41 +24,41 @@ app.add_typer(fault_app, name="fault")
 
 @app.command()
 def up(port: Port = None, region: Region = DEFAULT_REGION, state_dir: StateDirectory = DEFAULT_STATE) -> None:
-    """Start a cloud in the background, unless one runs already."""
+    """Start a local cloud in the background, unless one is running."""
     state = State(state_dir)
     with state.lock():
-        cloud, verb = state.running(), "runs already"
+        cloud, status = state.running(), "is already running"
         if cloud is None:
-            verb = "runs"
+            status = "is running"
             cloud = LocalCloud.start(port, region=region, log_file=state.log_file)
             state.remember(cloud)
-            cloud.detach()  # not earlier: an interrupted `up` must not leave a cloud that nobody knows of
+            cloud.detach()  # last, so that an interrupted `up` leaves no cloud behind
         elif (port or cloud.port, region) != (cloud.port, cloud.region):
             raise LocalCloudError(
-                f"a cloud of {state_dir} runs on port {cloud.port} in {cloud.region} already: end it with `down` first"
+                f"a local cloud is already running on port {cloud.port} in {cloud.region}; stop it with `down` first"
             )
-    print(f"the local cloud {verb}: {cloud.endpoint_url}   (point a shell at it: . {state_dir}/env)")
+    print(f"The local cloud {status}: {cloud.endpoint_url}\nTo use it in a shell: . {state_dir}/env")
 
 
 @app.command()
 def down(state_dir: StateDirectory = DEFAULT_STATE) -> None:
-    """End the cloud that `up` started."""
+    """Stop the local cloud that `up` started."""
     state = State(state_dir)
     cloud = state.running()
     if cloud is not None:
         cloud.end()
     state.forget()
-    print("the local cloud has ended" if cloud else "no local cloud runs")
+    print("The local cloud has stopped." if cloud else "No local cloud is running.")
 
 
 @app.command()
 def status(state_dir: StateDirectory = DEFAULT_STATE) -> None:
-    """Show whether the cloud runs; exit with 1 if not."""
+    """Show whether the local cloud is running; exit with 1 if not."""
     cloud = State(state_dir).running()
     if cloud is None:
-        print("no local cloud runs")
+        print("No local cloud is running.")
         raise typer.Exit(1)
-    print(f"{cloud.endpoint_url}  region {cloud.region}  process {cloud.pid}")
+    print(f"The local cloud is running: {cloud.endpoint_url}, region {cloud.region}, process {cloud.pid}")
 
 
 def main() -> None:

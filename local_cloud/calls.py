@@ -1,7 +1,4 @@
-"""Counts every call by operation, such as ``iot:AttachPolicy``, and applies the faults that are set.
-
-Also records which permissions IAM users needed for their calls.
-"""
+"""Counts calls by operation, records the permissions that IAM users need, and injects faults."""
 
 from __future__ import annotations
 
@@ -13,15 +10,15 @@ from ministack.core import iam_evaluator
 from ministack.core.iam_actions import extract_iam_action
 from ministack.core.router import detect_service
 
-from local_cloud.faults.injection import answer_of_fault
+from local_cloud.faults.injection import inject_fault
 
 counts: Counter[str] = Counter()
 permissions: defaultdict[str, set[str]] = defaultdict(set)
-"""The actions that IAM decided for each IAM user, by the user's ARN, such as ``iot:Connect`` or ``iam:PassRole``."""
+"""The actions for which IAM users needed permissions, such as ``iam:PassRole``, by the user's ARN."""
 
 
 def install() -> None:
-    """Count each request and apply faults before ministack handles it. Requests that ministack rejects count too."""
+    """Count requests and inject faults before ministack handles them, so that rejected requests count too."""
     dispatch = ministack._dispatch_service_request
 
     async def dispatch_service_request(
@@ -36,7 +33,7 @@ def install() -> None:
         action = extract_iam_action(service, method, path, headers, body, query_params)
         operation = action or f"{service}:{method}"
         counts[operation] += 1
-        answer = await answer_of_fault(service, operation, headers, request_id)
+        answer = await inject_fault(service, operation, headers, request_id)
         if answer is not None:
             return answer
         return await dispatch(method, path, headers, body, query_params, request_id)

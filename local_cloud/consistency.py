@@ -1,4 +1,4 @@
-"""Delays when changes act or are visible, if a delay was set, because parts of AWS are eventually consistent."""
+"""Simulates the eventual consistency of AWS: changes act or are visible after the delay that was set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ministack.services.cloudformation import stacks
 
 
 class _Delay:
-    """A delay of changes, 0 for none. Setting it lets earlier changes act at once.
+    """A delay of changes in seconds, 0 for none. Setting it ends the delay of earlier changes.
 
     Args:
         clock: a monotonic clock, in seconds.
@@ -41,7 +41,7 @@ class _Delay:
 
 
 class Target(NamedTuple):
-    """An identity or certificate that an IoT policy is attached to, in its account and region."""
+    """The target of an IoT policy in its account and region."""
 
     account_id: str
     region: str
@@ -55,9 +55,8 @@ class _Change:
 
 
 class PolicyPropagation(_Delay):
-    """Changes of IoT policies and their attachments.
+    """Delays changes of IoT policies and attachments. On AWS IoT they take 6 to 8 minutes to act.
 
-    AWS IoT caches policies, so that changes take 6 to 8 minutes to act.
     https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
     """
 
@@ -65,7 +64,7 @@ class PolicyPropagation(_Delay):
         self._changes: dict[Target, dict[str, list[_Change]]] = {}
 
     def changed(self, policy_name: str, before: Mapping[Target, str], after: Mapping[Target, str]) -> None:
-        """Record a policy's targets and their documents before and after a change."""
+        """Record the documents of a policy's targets before and after a change."""
         if not self._seconds:
             return
         acts_at = self._clock() + self._seconds
@@ -75,7 +74,7 @@ class PolicyPropagation(_Delay):
                 changes[policy_name].append(_Change(acts_at, before.get(target)))
 
     def acting(self, target: Target, attached: Mapping[str, str]) -> dict[str, str]:
-        """Return the documents that act on a target, by policy name, given those attached to it."""
+        """Return the documents that act on a target by policy name, given the attached ones."""
         acting = dict(attached)
         now = self._clock()
         for policy_name, changes in self._changes.get(target, {}).items():
@@ -95,9 +94,8 @@ class _Version:
 
 
 class PermissionPropagation(_Delay):
-    """New and changed policies of roles, attached and inline. Removed permissions end at once.
+    """Delays new and changed policies of roles, as IAM does. Removed permissions end at once.
 
-    IAM accepts a policy and applies it some seconds later.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
     """
 
@@ -107,7 +105,7 @@ class PermissionPropagation(_Delay):
             self.observe(account_id, name, _policies_of(iam._roles._data[account_id, name], account_id))
 
     def observe(self, account_id: str, role_name: str, policies: Mapping[str, str]) -> None:
-        """Record a role's policy documents, by names or ARNs; new ones act after the delay."""
+        """Record a role's policy documents by name or ARN; new ones act after the delay."""
         known = self._versions.setdefault((account_id, role_name), {})
         for name in known.keys() - policies.keys():
             del known[name]
@@ -131,7 +129,7 @@ class PermissionPropagation(_Delay):
 
 
 class ExecutionConsistency(_Delay):
-    """New executions of state machines do not exist, and stopped ones seem to run, until the delay is over.
+    """Hides new executions of state machines, and shows stopped ones as running, until the delay ends.
 
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
@@ -142,36 +140,36 @@ class ExecutionConsistency(_Delay):
         self._stopped: dict[str, float] = {}
 
     def started(self, execution_arn: str) -> None:
-        """Note that an execution was started."""
+        """Record that an execution was started."""
         self._started[execution_arn] = self._clock() + self._seconds
 
     def stopped(self, execution_arn: str) -> None:
-        """Note that an execution was stopped."""
+        """Record that an execution was stopped."""
         self._stopped.setdefault(execution_arn, self._clock() + self._seconds)
 
     def is_unseen(self, execution_arn: str) -> bool:
-        """Return whether an execution is too new to be visible."""
+        """Return whether an execution is not visible yet."""
         return self._clock() < self._started.get(execution_arn, 0.0)
 
     def seems_running(self, execution_arn: str) -> bool:
-        """Return whether an execution was stopped too recently to be visible."""
+        """Return whether the end of a stopped execution is not visible yet."""
         return self._clock() < self._stopped.get(execution_arn, 0.0)
 
 
 POLICIES = PolicyPropagation()
 PERMISSIONS = PermissionPropagation()
 EXECUTIONS = ExecutionConsistency()
-"""This cloud's delays."""
+"""The delays of this cloud."""
 
 
 def install() -> None:
-    """Record changes of permissions and executions, and let ministack see those that act."""
+    """Record changes of permissions and executions, and let ministack use those that act."""
     _delay_permissions()
     _delay_executions()
 
 
 def _policies_of(role: Mapping[str, Any], account_id: str) -> dict[str, str]:
-    """Return the documents of a role's policies by their names or ARNs."""
+    """Return a role's policy documents by name or ARN."""
     attached = {
         arn: iam_evaluator._resolve_managed_policy_document(arn, account_id) for arn in role.get("AttachedPolicies", [])
     }

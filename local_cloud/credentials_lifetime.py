@@ -1,10 +1,9 @@
-"""The lifetime of the credentials of identity pools: an hour, as on AWS, unless set.
+"""Sets the lifetime of the credentials of identity pools, which is an hour by default, as on AWS.
 
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html
 
-ministack rejects requests and upgrades that are signed with expired credentials, as AWS does. If the lifetime was set,
-a connection ends with the credentials that signed it. That is stricter than AWS IoT is known to be: it documents that a
-WebSocket ends after 24 hours, and nothing about the end of its credentials.
+If the lifetime is set, a connection closes when the credentials that signed it expire. AWS IoT documents only that a
+WebSocket closes after 24 hours. As on AWS, expired credentials cannot sign requests and upgrades.
 https://docs.aws.amazon.com/general/latest/gr/iot-core.html#iot-protocol-limits
 """
 
@@ -20,18 +19,19 @@ from typing import Any
 
 from ministack.services import cognito, iot, sts
 
-from local_cloud.faults.fault import AN_HOUR
+AN_HOUR = 3600.0
+"""The lifetime on AWS, in seconds."""
 
 
 @dataclass
 class CredentialsLifetime:
-    """The lifetime of new credentials."""
+    """The lifetime of new credentials, in seconds."""
 
     seconds: float = AN_HOUR
 
 
 LIFETIME = CredentialsLifetime()
-"""This cloud's."""
+"""The setting of this cloud."""
 
 
 class _ExpiredError(Exception):
@@ -39,11 +39,11 @@ class _ExpiredError(Exception):
 
 
 _session: ContextVar[Any] = ContextVar("session", default=None)
-"""The session whose packet is being processed."""
+"""The session whose packet is processed."""
 
 
 def install() -> None:
-    """End credentials, and the connections signed with them, after the lifetime that was set."""
+    """Let credentials, and connections that they signed, expire after the lifetime that was set."""
     get_credentials = cognito._get_credentials_for_identity
     dispatch = iot._WSSession._dispatch_packet
     policy_allows = iot._WSSession._policy_allows
@@ -64,7 +64,7 @@ def install() -> None:
             session._end = credentials.get("_connections_end", math.inf)
             if session._end < math.inf:
                 asyncio.get_running_loop().call_later(session._end - time.time(), _close_soon, session)
-        # A packet that arrives before the timer fires must close the connection, not be denied.
+        # A packet between the expiration and the timer closes the connection; it is not denied.
         if _has_expired(session):
             return False
         _session.set(session)

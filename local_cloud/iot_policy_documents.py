@@ -1,4 +1,4 @@
-"""IoT policies as AWS IoT evaluates them: with the variables of their documents replaced."""
+"""Replaces variables in IoT policies, as AWS IoT does before it evaluates them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from typing import Any
 from ministack.core.iam_evaluator import EvalContext, parse_policy_document
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-# A wildcard in a client id or a topic stands for itself and must not widen a policy that takes it in by a
-# variable: on both sides a character takes its place that no topic holds. A variable without a value matches
-# nothing.
+# A wildcard in a client id or topic is literal and must not widen a policy that contains it through a variable. So it
+# is replaced, in values and requests, by a character that is in no topic. A variable without a value matches nothing.
 _LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
 _NO_VALUE = "\ue002"
 
 
 def variables_of_identity(identity_id: str, identity_pool_id: str | None, client_id: str | None) -> dict[str, str]:
-    """Return the variables of a Cognito identity's policies by their names in lower case, those that have a value."""
+    """Return the policy variables of a Cognito identity that have a value, by their names in lower case."""
     values = {
         "cognito-identity.amazonaws.com:sub": identity_id,
         "cognito-identity.amazonaws.com:aud": identity_pool_id,
@@ -31,7 +30,7 @@ def variables_of_identity(identity_id: str, identity_pool_id: str | None, client
 def request(
     principal: str, account_id: str, region: str, action: str, resource_arn: str, variables: Mapping[str, str]
 ) -> EvalContext:
-    """Return the question whether a principal may do this, a wildcard in the resource standing for itself."""
+    """Return the request to evaluate; wildcards in its resource are literal."""
     return EvalContext(
         principal_arn=principal,
         principal_type="CognitoIdentity",
@@ -44,7 +43,7 @@ def request(
 
 
 def statements(document: str, variables: Mapping[str, str]) -> Any:
-    """Return the statements of a policy document with its variables replaced; their names know no case."""
+    """Return the statements of a policy document with its variables replaced; their names are not case sensitive."""
     return _statements(document, tuple(variables.items()))
 
 
@@ -60,7 +59,7 @@ def _statements(document: str, variables: tuple[tuple[str, str], ...]) -> Any:
 
 
 def without_value(document: str, variables: Mapping[str, str]) -> list[str]:
-    """Return the names of the variables and the condition keys in a policy document that have no value."""
+    """Return the variables and condition keys in a policy document that have no value."""
     names = {*_VARIABLE.findall(document), *_condition_keys(document)}
     return sorted({name for name in names if name.lower() not in variables})
 
@@ -75,6 +74,6 @@ def _condition_keys(document: str) -> frozenset[str]:
 
 
 def default_document(policy: Mapping[str, Any]) -> str:
-    """Return the document of the version in effect of a policy that ministack keeps."""
+    """Return the document of a stored policy's default version."""
     document: str = policy["versions"][policy["defaultVersionId"]]["document"]
     return document

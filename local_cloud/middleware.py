@@ -1,4 +1,4 @@
-"""ASGI middleware that answers the local cloud's own addresses and passes other requests to ministack."""
+"""ASGI middleware that answers the local cloud's own addresses, below ``/_local_cloud``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DELETE: dict[str, Callable[[dict[str, list[str]]], object]] = {_FAULTS: injecti
 
 
 def with_own_addresses(application: Application) -> Application:
-    """Return an application that answers our own addresses and passes other requests to the given one."""
+    """Return an application that answers the local cloud's own addresses and passes other requests on."""
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] in _GET | _POST:
@@ -53,9 +53,9 @@ def with_own_addresses(application: Application) -> Application:
 
 
 async def _own_answer(scope: Scope, receive: Receive) -> object:
-    # Browsers send this header, even to loopback. Otherwise any web page could set faults or write files.
+    # Browsers send this header. Without the check any web page could set faults or write files.
     if any(name == b"origin" for name, _ in scope["headers"]):
-        raise ValueError("header Origin: web pages may not use this address")
+        raise ValueError("header Origin: web pages must not use this address")
     path, method = scope["path"], scope["method"]
     if method == "GET" and path in _GET:
         return _GET[path]()
@@ -64,7 +64,7 @@ async def _own_answer(scope: Scope, receive: Receive) -> object:
     if method == "DELETE" and path in _DELETE:
         return _DELETE[path](parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     allowed = [name for name, paths in (("GET", _GET), ("POST", _POST), ("DELETE", _DELETE)) if path in paths]
-    raise ValueError(f"method {method}: allowed is {', '.join(allowed)}")
+    raise ValueError(f"method: {method} given; allowed: {', '.join(allowed)}")
 
 
 async def _json_body(receive: Receive) -> object:
@@ -76,7 +76,7 @@ async def _json_body(receive: Receive) -> object:
     try:
         return json.loads(body)
     except ValueError:
-        raise ValueError("body: allowed is JSON") from None
+        raise ValueError("body: not valid JSON") from None
 
 
 async def _answer(send: Send, document: object, status: int = 200) -> None:

@@ -1,7 +1,7 @@
-"""A name server on loopback that resolves every name to 127.0.0.1, or never answers if told so.
+"""A name server on loopback that resolves every name to 127.0.0.1, or does not answer.
 
-A process that waits for a name server waits in the C library, where no signal reaches it. Only processes with
-:meth:`NameServer.variables` in their environment use this server, and only on Linux with the GNU C library.
+Without an answer a process waits in the C library, which no signal interrupts. Python processes with
+:meth:`NameServer.variables` in their environment use this server, on Linux with the GNU C library.
 Protocol: https://www.rfc-editor.org/rfc/rfc1035#section-4
 """
 
@@ -10,23 +10,22 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from pathlib import Path
 from typing import Self
 
 from local_cloud.environment import HOST
+from local_cloud.function_processes import FUNCTION_RUNTIME
 
-_FUNCTION_RUNTIME = Path(__file__).parent / "function_runtime"
 _HEADER = struct.Struct(">HHHHHH")
-_ANSWERED = 0x8180  # an answer, recursion desired and available, no error
+_RESPONSE = 0x8180  # a response, recursion desired and available, no error
 _ADDRESS, _INTERNET = 1, 1
-_NAME_OF_THE_QUESTION = 0xC00C
+_NAME_OF_QUESTION = 0xC00C
 
 
 class NameServer:
     """Serves in a thread until the block ends.
 
     Attributes:
-        silent: whether queries are not answered.
+        silent: whether queries get no answer.
         queries: the names in all queries.
     """
 
@@ -37,8 +36,8 @@ class NameServer:
         self._socket.bind((HOST, 0))
 
     def variables(self) -> dict[str, str]:
-        """Return the variables that make a Python process use this name server."""
-        return {"LOCAL_CLOUD_NAME_SERVER": str(self._socket.getsockname()[1]), "PYTHONPATH": str(_FUNCTION_RUNTIME)}
+        """Return the environment variables of a Python process that uses this name server."""
+        return {"LOCAL_CLOUD_NAME_SERVER": str(self._socket.getsockname()[1]), "PYTHONPATH": str(FUNCTION_RUNTIME)}
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._serve, name="name server", daemon=True)
@@ -73,10 +72,10 @@ def _name(query: bytes) -> tuple[str, int]:
 
 
 def _answer(query: bytes, end_of_name: int) -> bytes:
-    """Return the address if the query asks for IPv4, and otherwise no address."""
+    """Return the address for an IPv4 query, and no address for others."""
     identifier = _HEADER.unpack_from(query)[0]
     kind = struct.unpack_from(">H", query, end_of_name)[0]
-    answers = [struct.pack(">HHHIH4s", _NAME_OF_THE_QUESTION, _ADDRESS, _INTERNET, 0, 4, socket.inet_aton(HOST))]
+    answers = [struct.pack(">HHHIH4s", _NAME_OF_QUESTION, _ADDRESS, _INTERNET, 0, 4, socket.inet_aton(HOST))]
     given = answers if kind == _ADDRESS else []
-    header = _HEADER.pack(identifier, _ANSWERED, 1, len(given), 0, 0)
+    header = _HEADER.pack(identifier, _RESPONSE, 1, len(given), 0, 0)
     return header + query[_HEADER.size : end_of_name + 4] + b"".join(given)

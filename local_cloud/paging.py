@@ -1,4 +1,4 @@
-"""Pages of a list. A token contains the last key of its page, so that added and removed keys move no other."""
+"""Pages of a list. A token contains its page's last key, so changes between pages neither skip nor repeat others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SEAL_BYTES = 16
 
 
 class TokenError(Exception):
-    """A token was not issued for this list."""
+    """The token was not issued for this list."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,7 @@ class Page:
 
 
 class SortedKeys:
-    """A sorted set of keys for several threads, with binary search.
-
-    It replaces a list in ministack, hence ``append``.
-    """
+    """A sorted set of keys for several threads. It replaces a list in ministack, hence ``append``."""
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         self._keys = sorted(set(keys))
@@ -56,7 +53,7 @@ class SortedKeys:
         """Return the keys after a token's page, or the first ones without a token.
 
         Args:
-            owner: what the keys belong to; a token of another owner is rejected.
+            owner: the list's owner; tokens of another owner are rejected.
             token: the token of the previous page.
             size: the maximum number of keys.
 

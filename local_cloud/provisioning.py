@@ -1,4 +1,4 @@
-"""Synthesizes a CDK app and deploys its one stack to a local cloud, without npm and the CDK CLI."""
+"""Synthesizes a CDK app and deploys its stack to a local cloud, without npm and the CDK CLI."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _TIMEOUT_SECONDS = 300
 _POLL_SECONDS = 0.2
 _LAST_LINES = 25
 _BOOTSTRAP_VERSION = "1000"
-"""The version of CDK's bootstrap that the local cloud pretends to have: newer than any that a template requires."""
+"""A version of CDK's bootstrap stack that is newer than any template requires."""
 
 
 class ProvisioningError(LocalCloudError):
-    """The app could not be synthesized, or its stack not be created, updated or deleted; the message says why."""
+    """The app could not be synthesized, or its stack not deployed or deleted; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,23 @@ class CdkApp:
             context: overrides keys of its context.
 
         Raises:
-            ProvisioningError: there is no ``cdk.json``, or it names no app.
+            ProvisioningError: ``cdk.json`` is missing or has no ``app``.
         """
         file = directory / "cdk.json"
         try:
             document = json.loads(file.read_text())
             return cls(document["app"], directory, {**document.get("context", {}), **(context or {})})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ProvisioningError(f"{file} names no app: {error!r}") from error
+            raise ProvisioningError(f'{file}: not readable, or without "app": {error!r}') from error
 
     def synthesize(self, assembly: Path) -> SynthesizedStack:
-        """Run the app in a process of its own.
+        """Run the app in its own process.
 
         Args:
-            assembly: the directory to write the cloud assembly to.
+            assembly: the directory of the cloud assembly.
 
         Raises:
-            ProvisioningError: the app failed, or it has no stack or several.
+            ProvisioningError: the app failed, or does not have exactly one stack.
         """
         variables = {
             "CDK_OUTDIR": str(assembly.resolve()),
@@ -75,7 +75,7 @@ class CdkApp:
             "CDK_DEFAULT_ACCOUNT": ACCOUNT_ID,
             "CDK_DEFAULT_REGION": DEFAULT_REGION,
             "JSII_NODE": str(NODE),
-            # CDK's own validation of the template takes longer than the rest of the synthesis; `make check` runs it.
+            # CDK's validation of the template takes longer than the rest of the synthesis; `make check` runs it.
             "CDK_VALIDATION": "false",
         }
         completed = subprocess.run(
@@ -89,7 +89,7 @@ class CdkApp:
         )
         if completed.returncode != 0:
             tail = "\n".join((completed.stdout + completed.stderr).splitlines()[-_LAST_LINES:])
-            raise ProvisioningError(f"{self.command} in {self.directory} failed; the end of its output:\n{tail}")
+            raise ProvisioningError(f"{self.command} in {self.directory} failed. The end of its output:\n{tail}")
         return SynthesizedStack.read(assembly)
 
 
@@ -112,7 +112,7 @@ class SynthesizedStack:
         """Read the cloud assembly in a directory.
 
         Raises:
-            ProvisioningError: it contains no stack or more than one.
+            ProvisioningError: it does not contain exactly one stack.
         """
         artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
         stacks = {
@@ -122,8 +122,8 @@ class SynthesizedStack:
         }
         if len(stacks) != 1:
             raise ProvisioningError(
-                f"the app has {len(stacks)} stacks ({', '.join(stacks) or 'none'}); make it synthesize only the stack "
-                "with PubSub, for instance by a context key"
+                f"the app has {len(stacks)} stacks ({', '.join(stacks) or 'none'}); it must synthesize only the stack "
+                "with PubSub, for example depending on a context key"
             )
         ((name, properties),) = stacks.items()
         return cls(assembly, name, properties)
@@ -198,7 +198,7 @@ class SynthesizedStack:
             raise ProvisioningError(message) from error
 
     def _upload_assets(self, cloud: LocalCloud) -> str:
-        """Upload the assets to where the template expects them, and return the template's address."""
+        """Upload the assets to the buckets of the template, and return the template's URL."""
         template = json.loads(self.template_file.read_text())
         if parameter := template.get("Parameters", {}).get("BootstrapVersion"):
             cloud.client("ssm").put_parameter(
@@ -233,7 +233,7 @@ def write_outputs(file: Path, stack_name: str, outputs: Mapping[str, str]) -> No
 
 
 def _with_account(text: str, cloud: LocalCloud) -> str:
-    """Replace the placeholders of a stack that is synthesized for no particular account and region."""
+    """Replace the placeholders of an environment-agnostic stack."""
     values = {"AWS::AccountId": cloud.account_id, "AWS::Region": cloud.region, "AWS::Partition": "aws"}
     for name, value in values.items():
         text = text.replace(f"${{{name}}}", value)

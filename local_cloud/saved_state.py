@@ -1,8 +1,7 @@
 """Saves a running cloud's state to a directory, from which another cloud can start.
 
-A saved state holds everything that ministack keeps, function code and S3 objects included. It contains the port of the
-cloud that saved it, in queue URLs for example; a cloud that starts from it replaces that by its own port. Faults,
-counted calls and warm functions are not part of it.
+A saved state contains all resources, function code and S3 objects, but no faults, call counts or warm functions. The
+port of the saved cloud, for example in queue URLs, is replaced by the port of the new one.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from local_cloud.paging import SortedKeys
 _ABOUT = "saved-by.json"
 _SERVICES, _OBJECTS = "services", "objects"
 _UPDATED = {"State": "Active", "StateReason": "", "StateReasonCode": "", "LastUpdateStatus": "Successful"}
-"""A function that was being updated when the state was saved: no thread of the new cloud completes the update."""
+"""Completes a function's update that was in progress when the state was saved."""
 
 
 class SavedStateError(ValueError):
-    """A state cannot be saved or restored; the message says why."""
+    """A state cannot be saved or restored; the message gives the reason."""
 
 
 def directories(scratch: Path) -> dict[str, str]:
-    """Return the variables that tell ministack where to keep and find its state, below the server's own directory."""
+    """Return ministack's variables for the directories of its state, below the server's own directory."""
     return {
         "PERSIST_STATE": "1",
         "STATE_DIR": str(scratch / _SERVICES),
@@ -39,26 +38,26 @@ def directories(scratch: Path) -> dict[str, str]:
 
 
 def restore(saved: Path, scratch: Path, port: int) -> None:
-    """Copy a saved state to where ministack reads it when it starts.
+    """Copy a saved state to the directories that ministack reads when it starts.
 
     Args:
-        saved: the directory that was saved to.
+        saved: the directory of the saved state.
         scratch: the server's own directory.
         port: the port of the new cloud.
 
     Raises:
-        SavedStateError: there is no such state, another version of ministack saved it, or one of its files changed.
+        SavedStateError: the directory is no saved state, is of another ministack version, or has changed.
     """
     try:
         about = json.loads((saved / _ABOUT).read_text())
         saved_by, digest, saved_port = about["ministack"], about["digest"], int(about["port"])
         now = _digest(saved)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise SavedStateError(f"{saved}: no saved state: {error!r}") from error
+        raise SavedStateError(f"{saved}: not a saved state: {error!r}") from error
     if saved_by != version("ministack"):
-        raise SavedStateError(f"{saved}: saved by ministack {saved_by}; this is {version('ministack')}")
+        raise SavedStateError(f"{saved}: saved by ministack {saved_by}, not {version('ministack')}")
     if digest != now:
-        raise SavedStateError(f"{saved}: its files are not the ones that were saved")
+        raise SavedStateError(f"{saved}: its files have changed since it was saved")
     for name in (_SERVICES, _OBJECTS):
         shutil.copytree(saved / name, scratch / name, dirs_exist_ok=True)
     address = re.compile(rf"(?<=:){saved_port}\b")
@@ -67,7 +66,7 @@ def restore(saved: Path, scratch: Path, port: int) -> None:
 
 
 def install() -> None:
-    """Let ministack save its state when asked, not when it ends, and start only if it can load all of it."""
+    """Prevent ministack from saving its state when it ends, and from starting with an incomplete state."""
     from ministack import app
 
     app.save_all = lambda _services: None
@@ -75,7 +74,7 @@ def install() -> None:
 
 
 def _load() -> None:
-    """Load what was restored; ministack's own function goes on without what it cannot load."""
+    """Load the restored state; ministack's own function ignores errors."""
     from ministack import app
     from ministack.core import persistence
 
@@ -89,21 +88,21 @@ def _load() -> None:
         if file.exists():
             state = json.loads(file.read_text(), object_hook=loaded)
             app._get_module(module).load_persisted_state(state)
-            file.unlink()  # otherwise saving this cloud would copy the old state over the new one
+            file.unlink()  # otherwise the next save would copy the old state
 
 
 def save(document: object) -> dict[str, Any]:
-    """Save the state to the directory that the document names, which must not exist; it is there whole or not at all.
+    """Save the state to the document's directory, which must not exist, completely or not at all.
 
     Raises:
-        SavedStateError: the document names no directory, or a service's state cannot be saved.
+        SavedStateError: the directory is missing or exists, or a service's state cannot be saved.
     """
     from ministack import app
     from ministack.core import persistence
 
     named = document.get("directory") if isinstance(document, dict) else None
     if not isinstance(named, str):
-        raise SavedStateError("directory: needed, as str")
+        raise SavedStateError(f"directory: {named!r} given; allowed: a path")
     target = Path(named)
     partial = target.with_name(f"{target.name}.{os.getpid()}")
     try:
@@ -112,9 +111,9 @@ def save(document: object) -> dict[str, Any]:
             state = get_state()
             if state is not None:
                 (partial / _SERVICES / f"{service}.json").write_text(json.dumps(state, default=_plain))
-        # Function code, keys and objects, which ministack itself keeps in files.
+        # Function code, keys and objects, which ministack stores in files.
         for name, files in ((_SERVICES, persistence.STATE_DIR), (_OBJECTS, os.environ["S3_DATA_DIR"])):
-            (partial / name).mkdir(exist_ok=True)  # a cloud without objects has no directory for them
+            (partial / name).mkdir(exist_ok=True)  # ministack creates it with the first object
             if Path(files).is_dir():
                 shutil.copytree(files, partial / name, dirs_exist_ok=True)
         port = int(os.environ["GATEWAY_PORT"])
@@ -138,7 +137,7 @@ def _digest(directory: Path) -> str:
 
 
 def _plain(value: object) -> Any:
-    """Return what JSON has for a value of ministack's or of the patches'."""
+    """Return a value of ministack or the patches in a form that JSON supports."""
     from ministack.core import persistence
 
     return list(value) if isinstance(value, SortedKeys) else persistence._json_default(value)

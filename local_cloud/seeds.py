@@ -1,7 +1,4 @@
-"""Creates what no API can: many identities and attachments at once, for load tests, and settings unknown to the SDK.
-
-By the API each identity needs a user who signs in.
-"""
+"""Creates what no API can: many identities and attachments for load tests, and settings that the SDK does not know."""
 
 from __future__ import annotations
 
@@ -12,70 +9,70 @@ from ministack.services import cognito, iot
 
 
 class SeedError(ValueError):
-    """Something cannot be seeded; the message says why."""
+    """The request is not valid; the message gives the reason."""
 
 
 def identities(document: Any) -> dict[str, Any]:
-    """Create signed-in identities as GetId does, but with a login that no token has, and return their ids.
+    """Create identities with a login and return their ids.
 
     Raises:
-        SeedError: the document names no identity pool, or no provider is known.
+        SeedError: the identity pool does not exist, or its login provider is not known.
     """
     pool_id, count = _members(document, identityPoolId=str, count=int)
     pool = cognito._identity_pools.get(pool_id)
     if pool is None:
-        raise SeedError(f"identityPoolId: there is no identity pool {pool_id!r}")
+        raise SeedError(f"identityPoolId: identity pool {pool_id!r} does not exist")
     login = document.get("login") or next((each["ProviderName"] for each in pool["CognitoIdentityProviders"]), None)
     if login is None:
-        raise SeedError(f"login: identity pool {pool_id!r} has no user pool; name the provider of the login")
+        raise SeedError(f"login: identity pool {pool_id!r} has no user pool; give a login provider")
     now = time.time()
-    made = [cognito._identity_id(pool_id) for _ in range(count)]
-    for identity_id in made:
+    created = [cognito._identity_id(pool_id) for _ in range(count)]
+    for identity_id in created:
         pool["_identities"][identity_id] = {
             "IdentityId": identity_id,
             "Logins": {login: ""},
             "CreationDate": now,
             "LastModifiedDate": now,
         }
-    return {"identityIds": made}
+    return {"identityIds": created}
 
 
 def attachments(document: Any) -> dict[str, Any]:
     """Attach an IoT policy to targets as AttachPolicy does.
 
     Raises:
-        SeedError: the document does not name a policy and targets.
+        SeedError: the policy does not exist, or a target is not valid.
     """
     policy_name, targets = _members(document, policyName=str, targets=list)
     for target in targets:
         status, _, body = iot._change_policy_target(policy_name, target, attach=True)
         if status >= 400:
-            raise SeedError(f"targets: {target!r} is refused: {body.decode()}")
+            raise SeedError(f"targets: {target!r} was rejected: {body.decode()}")
     return {}
 
 
 def pool_setting(document: Any) -> dict[str, Any]:
-    """Set a setting of a user pool or an identity pool, as if AWS had introduced it after this SDK was released.
+    """Add a setting to a user pool or an identity pool, as if AWS had introduced it after this SDK.
 
-    Describe operations return it, and an update that does not receive it resets it.
+    Describe operations return it, and an update without it resets it.
 
     Raises:
-        SeedError: the document does not name a pool, a setting and a value.
+        SeedError: the pool does not exist, or the name or value is missing.
     """
     pool_id, name = _members(document, poolId=str, name=str)
     pool = cognito._user_pools.get(pool_id) or cognito._identity_pools.get(pool_id)
     if pool is None:
-        raise SeedError(f"poolId: there is no pool {pool_id!r}")
+        raise SeedError(f"poolId: pool {pool_id!r} does not exist")
     if "value" not in document:
-        raise SeedError("value: needed")
+        raise SeedError("value: missing")
     pool[name] = document["value"]
     return {}
 
 
 def _members(document: Any, **kinds: type) -> list[Any]:
     if not isinstance(document, dict):
-        raise SeedError(f"body: allowed is an object with {', '.join(kinds)}")
+        raise SeedError(f"body: {document!r} given; allowed: an object with {', '.join(kinds)}")
     for name, kind in kinds.items():
         if not isinstance(document.get(name), kind):
-            raise SeedError(f"{name}: needed, as {kind.__name__}")
+            raise SeedError(f"{name}: {document.get(name)!r} given; allowed: {kind.__name__}")
     return [document[name] for name in kinds]

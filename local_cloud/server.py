@@ -1,4 +1,4 @@
-"""The server's own process: ministack's settings, the patches, and hypercorn on loopback."""
+"""The server process: ministack with its settings and the patches, served by hypercorn on loopback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
 from local_cloud.function_processes import FUNCTION_RUNTIME, fork_server
 
 STAY = b"stay"
-"""If the parent writes this to the server's standard input, the server outlives the parent."""
+"""The message on standard input after which the server outlives its parent."""
 
 _GRACE_SECONDS = 2.0
 
@@ -31,15 +31,15 @@ def serve(
     without: Collection[str] = (),
     saved: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM, Ctrl-C, or the end of standard input, so that the server never outlives its parent.
+    """Serve until SIGTERM, Ctrl-C, or the end of standard input, which is the end of the parent.
 
-    The server outlives its parent only after it has read :data:`STAY` from standard input.
+    After :data:`STAY` on standard input the server outlives its parent.
 
     Args:
         listener: listens on a loopback port; the server closes it.
         region: the default region.
-        without: patches to leave out, for the tests that check whether ministack still needs them.
-        saved: a saved state of a cloud in this region, to start from.
+        without: patches to leave out, for the tests that check whether ministack needs them.
+        saved: the saved state of a cloud in this region to start from.
 
     Raises:
         SavedStateError: the state cannot be restored.
@@ -52,14 +52,14 @@ def serve(
         from ministack.core import lambda_runtime
 
         asyncio.new_event_loop().run_until_complete(_serve(listener, without))
-        lambda_runtime.reset()  # ends the functions' processes, busy ones too
+        lambda_runtime.reset()  # ends the processes of functions, also busy ones
         fork_server.end()
-    # asyncio.run and sys.exit would wait for threads whose calls are still blocked.
+    # asyncio.run and sys.exit would wait for threads with blocked calls.
     os._exit(0)
 
 
 def _configure_ministack(port: int, region: str, scratch: str) -> None:
-    """Set the variables that ministack reads on import, and remove what it must not see."""
+    """Set the variables that ministack reads on import, and remove others."""
     environment = without_aws(os.environ) | CREDENTIALS
     environment |= {
         "AUTH": "true",
@@ -79,8 +79,8 @@ def _configure_ministack(port: int, region: str, scratch: str) -> None:
         # AWS's default quota; ministack's depends on this machine's memory.
         # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
         "LAMBDA_ACCOUNT_CONCURRENCY": environment.get("LAMBDA_ACCOUNT_CONCURRENCY", "1000"),
-        # Functions run as processes. Docker is hidden, because ministack would remove the containers of every other
-        # ministack on this machine when it starts and ends.
+        # Functions run as processes. Docker is hidden, because ministack removes the containers of every ministack on
+        # this machine when it starts and ends.
         "LAMBDA_EXECUTOR": "local",
         "PYTHONPATH": str(FUNCTION_RUNTIME),
         "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",
@@ -125,14 +125,14 @@ async def _serve(listener: socket.socket, without: Collection[str]) -> None:
     serving = asyncio.create_task(hypercorn_serve(with_own_addresses(app), config, shutdown_trigger=ended.wait))  # type: ignore[arg-type]
     serving.add_done_callback(lambda _: ended.set())
     await ended.wait()
-    # hypercorn waits for every running call; a function's may take minutes.
+    # hypercorn waits for every running call, and a function can take minutes.
     await asyncio.wait({serving}, timeout=_GRACE_SECONDS)
     if serving.done():
         serving.result()
 
 
 def _wait_for_parent(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
-    """Wait until standard input is closed, which the operating system does when the parent ends."""
+    """Wait until standard input is closed, as the operating system does when the parent ends."""
     message = b""
     while read := os.read(0, 1024):
         message += read
@@ -141,7 +141,7 @@ def _wait_for_parent(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> N
 
 
 def main() -> None:
-    """Serve as :meth:`LocalCloud.start` requests, without typer and the AWS SDK, which would slow each start."""
+    """Serve as :meth:`LocalCloud.start` requests, without importing typer and the AWS SDK, to start faster."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--listener", type=int, required=True)
     parser.add_argument("--region", required=True)

@@ -1,4 +1,4 @@
-"""The directory, ``.local`` unless given, that remembers the local cloud in the background."""
+"""The state directory, ``.local`` by default, which identifies the local cloud in the background."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import typer
 
 from local_cloud.process import LocalCloud, LocalCloudError
 
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Loopback port; by default a free one.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Loopback port, by default a free one.")]
 Region = Annotated[str, typer.Option(help="Default region of the cloud.")]
-StateDirectory = Annotated[Path, typer.Option("--state-dir", help="Remembers the cloud in the background.")]
+StateDirectory = Annotated[Path, typer.Option("--state-dir", help="State directory of the cloud in the background.")]
 DEFAULT_STATE = Path(".local")
 
 
 @dataclass(frozen=True)
 class State:
-    """The directory that remembers one cloud in the background, and what it contains."""
+    """The state directory of one cloud in the background."""
 
     directory: Path
 
@@ -39,7 +39,7 @@ class State:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from starting a cloud from this directory in this block."""
+        """Prevent other processes from starting a cloud of this directory, in this block."""
         self.directory.mkdir(parents=True, exist_ok=True)
         directory = os.open(self.directory, os.O_RDONLY)
         try:
@@ -49,9 +49,9 @@ class State:
             os.close(directory)
 
     def running(self) -> LocalCloud | None:
-        """Return the cloud that was started from here if it still runs.
+        """Return the cloud of this directory if it is running.
 
-        The cloud itself is asked for its process id, because another process may have the same id by now.
+        The cloud must confirm its process id, because another process can have the same id by now.
         """
         try:
             saved = json.loads(self._file.read_text())
@@ -61,25 +61,25 @@ class State:
         return cloud if cloud.answers() else None
 
     def require_running(self) -> LocalCloud:
-        """Return the cloud that was started from here.
+        """Return the running cloud of this directory.
 
         Raises:
-            LocalCloudError: none runs.
+            LocalCloudError: no cloud is running.
         """
         cloud = self.running()
         if cloud is None:
-            raise LocalCloudError("no local cloud runs: start one with `up`")
+            raise LocalCloudError("no local cloud is running; start one with `up`")
         return cloud
 
     def remember(self, cloud: LocalCloud) -> None:
-        """Write down which cloud runs, and the variables by which a shell reaches it."""
+        """Store a running cloud, and the variables that a shell needs to reach it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._file.write_text(json.dumps({"port": cloud.port, "pid": cloud.pid, "region": cloud.region}) + "\n")
         lines = [f"export {name}={value}\n" for name, value in cloud.variables().items()]
         self._environment.write_text("".join(lines))
 
     def forget(self) -> None:
-        """Remove what :meth:`remember` wrote, the log and the outputs."""
+        """Remove the files of :meth:`remember`, the log and the outputs."""
         for file in (self._file, self._environment, self.log_file, self.outputs_file):
             file.unlink(missing_ok=True)
 

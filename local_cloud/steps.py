@@ -1,7 +1,8 @@
-"""Shows the steps of a long command on the terminal."""
+"""Shows the steps of a long command in the terminal."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -15,13 +16,14 @@ _WIDTH = 80
 
 
 class Steps:
-    """Shows each finished step with its time, and on a terminal the current one."""
+    """Shows each completed step with its time, and in a terminal the current step."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
+        # An escaped stream would also escape the spinner.
+        self._console = Console(file=getattr(sys.stdout, "rich_proxied_file", sys.stdout), highlight=False)
 
     def run(self, name: str, work: Callable[[], Result]) -> Result:
-        """Run one step and show how long it took; its exceptions pass through."""
+        """Run one step and show its time."""
         started = time.monotonic()
         try:
             with self._console.status(name) if self._console.is_terminal else nullcontext():

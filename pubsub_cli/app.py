@@ -52,7 +52,7 @@ COMMANDS = {
         "redrive": "Move messages from the dead-letter queue back to the retry queue.",
     },
 }
-"""The commands by section. A summary is also the first line of the command's help; here it needs no import."""
+"""The commands by section, with their summaries: also the first lines of their help, but without importing them."""
 
 
 class LazyCommand(TyperCommand):
@@ -81,9 +81,9 @@ def load_command(name: str) -> Any:
 
 
 def expand_option_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Return the command with the fields of its dataclass parameters as options of their own.
+    """Return the command with each field of its dataclass parameters as an option.
 
-    Typer has no groups of options. A command takes a dataclass for options that it shares with others.
+    Typer has no groups of options. So commands have dataclasses as parameters for the options that they share.
     """
     parameters = inspect.signature(command, eval_str=True).parameters.values()
     groups: dict[str, Any] = {each.name: each.annotation for each in parameters if is_dataclass(each.annotation)}
@@ -112,7 +112,7 @@ app = typer.Typer(
     name="pubsub",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # importing rich for it takes longer than all the rest
+    rich_markup_mode=None,  # importing rich takes longer than the rest of the start
     context_settings={"max_content_width": MAX_WIDTH},
 )
 
@@ -141,16 +141,16 @@ for _summaries in COMMANDS.values():
     for _name, _summary in _summaries.items():
         app.command(_name, cls=LazyCommand, short_help=_summary)(lambda: None)
 
-# At exit Python collects garbage, which takes a tenth of the doctor's start although the process ends.
+# Without this, the garbage collection at exit takes a tenth of the time that the doctor needs to start.
 atexit.register(gc.freeze)
 
 
 def main() -> NoReturn:
-    """Run the command line; expected errors are one line on standard error, never a traceback."""
+    """Run the command line. An expected error is one line on standard error, without a traceback."""
     try:
         app()
     except Exception as error:
-        # The command that raised one of these has imported its module already.
+        # Imported only now, because --help needs none of them.
         from botocore.exceptions import ConfigParseError, ProfileNotFound
 
         from pubsub_cli.finding import OperationError

@@ -55,12 +55,12 @@ _Service = Literal[
 
 
 _SOURCES_OF_UPDATES = ("DescribeIdentityPool", "DescribeUserPool", "DescribeUserPoolClient", "GetUserPoolMfaConfig")
-"""Operations whose responses become the input of updates. An update resets what it leaves out, so members that the SDK
-does not know are kept."""
+"""Operations whose responses become the input of updates. An update resets omitted settings, so it must also contain
+the members that the SDK does not know."""
 
 
 class UnreadableResponseError(BotoCoreError):
-    """Something between here and AWS answered instead of AWS: a proxy, a login page."""
+    """The response is not from AWS, but for example from a proxy or a login page."""
 
     fmt = "{answer}, which is not JSON"
 
@@ -69,9 +69,9 @@ class Aws:
     """Clients that are created when first used.
 
     Args:
-        profile: a profile of the AWS configuration; None is boto3's own choice.
-        region: the region; None is that of the environment, or else the profile's.
-        endpoint_url: the URL of every service; None is AWS itself, or ``AWS_ENDPOINT_URL``.
+        profile: a profile of the AWS configuration; None for the default of boto3.
+        region: the region; None for that of the environment, or else of the profile.
+        endpoint_url: the URL of all services; None for AWS, or ``AWS_ENDPOINT_URL``.
 
     Raises:
         PreconditionError: the endpoint is not a URL.
@@ -87,13 +87,13 @@ class Aws:
             for name, value in (("profile", profile), ("region", named), ("endpoint-url", endpoint_url))
             if value
         )
-        """The options with which a command reaches the same account and region; empty if the environment is enough."""
+        """The options with which a command reaches the same account and region; empty if it needs none."""
         self._session = sdk_session(profile, region)
         self._session.events.register("before-call", self._record_request)
         self._session.events.register("after-call", self._record_response)
         self.endpoint_url = endpoint_url
         self.last_response: str | None = None
-        """The last operation and its response, for error messages about unexpected responses."""
+        """The last operation and its response, for messages about unexpected responses."""
 
     def clear_last_response(self) -> None:
         """Forget the last response before a new check starts."""
@@ -105,10 +105,10 @@ class Aws:
     def _record_response(
         self, http_response: AWSResponse, parsed: dict[str, Any], model: OperationModel, **_: Any
     ) -> None:
-        """Record the response. boto3 would treat one that is not JSON as one without members.
+        """Record the response. If it is not JSON, boto3 would return an empty response.
 
         Raises:
-            UnreadableResponseError: it is not JSON, but should be.
+            UnreadableResponseError: the response is not JSON, but should be.
         """
         answer = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
         self.last_response = f"{model.name} answered {http_response.status_code} {reprlib.repr(answer)}"
@@ -129,7 +129,7 @@ class Aws:
         return self._session.region_name
 
     def custom_endpoint_url(self, service: _Service) -> str | None:
-        """Return a service's URL, ending in a slash, if options or environment set one; None for AWS's own."""
+        """Return the URL of a service, ending in a slash, if options or environment set it; None if it is AWS's."""
         ignore_custom = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
         used, of_aws = (
             self._session.client(service, endpoint_url=url, config=config).meta.endpoint_url
@@ -147,7 +147,7 @@ class Aws:
         return self._session.get_credentials() is not None
 
     def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
-        """Call an operation by its name in the API.
+        """Call an operation by its API name.
 
         Raises:
             botocore.exceptions.ClientError: the call failed.
@@ -233,13 +233,13 @@ class Aws:
 
 
 def _region_unknown_to_cli() -> str | None:
-    """Return the region that only ``AWS_REGION`` names, because version 1 of the AWS CLI does not read that."""
+    """Return the region if only ``AWS_REGION`` has it, because version 1 of the AWS CLI ignores this variable."""
     region = region_of_environment()
     return None if region == os.environ.get("AWS_DEFAULT_REGION") else region
 
 
 def _merge_unknown(raw: Any, parsed: Any, shape: Any) -> None:
-    """Add the members of a raw response that the SDK's model lacks to the parsed one, nested members included."""
+    """Add the members of a raw response that the SDK does not know to the parsed response, also nested ones."""
     if shape.type_name == "structure":
         for name, value in raw.items():
             if name not in shape.members:

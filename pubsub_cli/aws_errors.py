@@ -1,4 +1,4 @@
-"""Explains errors of AWS and of the network: as a finding with a cause and a fix, or as the end of the run."""
+"""Turns errors of AWS and the network into findings with cause and fix, or into the end of the run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pubsub_cli.finding import Finding, OperationError, failed, unknown
 from pubsub_client._aws_sdk import SSO_ERRORS, UnusableConfigurationError, sso_login_advice
 
 AWS_ERRORS = (ClientError, BotoCoreError, OSError, http.client.HTTPException)
-"""The errors that a call to AWS may raise."""
+"""The errors that a call of AWS can raise."""
 
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
 _MISCONFIGURED = (
@@ -63,7 +63,7 @@ _NOT_PERMITTED = {"AccessDenied", "AccessDeniedException", "UnauthorizedExceptio
 
 
 def is_not_permitted(error: ClientError) -> bool:
-    """Return whether AWS denied a call because a permission is missing."""
+    """Return whether AWS denied a call because of a missing permission."""
     return error.response["Error"]["Code"] in _NOT_PERMITTED
 
 
@@ -72,12 +72,12 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
 
     Args:
         error: the error.
-        aws: the clients that raised it.
-        subject: the resource to name if the error names none.
+        aws: the operator's clients.
+        subject: the resource, if the error does not name one.
 
     Raises:
-        PreconditionError: no credentials, none that AWS accepts, an unusable AWS configuration, no region, or a wrong
-            clock: every other call would fail too.
+        PreconditionError: all other calls would fail too, because credentials are missing or not accepted, the AWS
+            configuration cannot be used, there is no region, or the clock is wrong.
     """
     if isinstance(error, _NO_CREDENTIALS):
         raise PreconditionError(f"{error}: give credentials by --profile or the environment") from error
@@ -90,7 +90,7 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
     if isinstance(error, ClientError):
         return _from_aws(error)
     cause = f"{type(error).__name__}: {error}"
-    return failed(cause, resource=subject, fix="Check whether AWS can be reached from here.")
+    return failed(cause, resource=subject, fix="Check the network connection to AWS.")
 
 
 @contextmanager
@@ -98,8 +98,8 @@ def aws_errors_explained(aws: Aws, subject: str) -> Iterator[None]:
     """Explain the AWS errors that the block raises.
 
     Raises:
-        PreconditionError: no credentials that AWS accepts, or no region.
-        OperationError: AWS refuses, or cannot be reached.
+        PreconditionError: credentials are missing or not accepted, or there is no region.
+        OperationError: AWS rejected a call, or cannot be reached.
     """
     try:
         yield
@@ -108,7 +108,7 @@ def aws_errors_explained(aws: Aws, subject: str) -> Iterator[None]:
 
 
 def _names_a_file(error: Exception) -> bool:
-    """Return whether the error is about a configuration file, such as a token's, and not about the network."""
+    """Return whether the error is about a file of the configuration, and not about the network."""
     return isinstance(error, OSError) and error.filename is not None
 
 
@@ -121,13 +121,13 @@ def _from_aws(error: ClientError) -> Finding:
     if code in _CREDENTIALS_REJECTED:
         raise PreconditionError(f"the AWS credentials are not accepted: {cause}") from error
     if code in _THROTTLED or "Throttl" in code:
-        return unknown(cause, resource=error.operation_name, fix="Run it again in a while.")
+        return unknown(cause, resource=error.operation_name, fix="Run the command again later.")
     if code in _NOT_PERMITTED:
-        fix = f"Run it with credentials that may call {error.operation_name}."
+        fix = f"Use credentials that allow {error.operation_name}."
         return unknown(cause, resource=error.operation_name, fix=fix)
-    return failed(cause, resource=error.operation_name, fix="Read the message of AWS above.")
+    return failed(cause, resource=error.operation_name, fix="The message above is from AWS.")
 
 
 def set_clock_command() -> str:
-    """Return the command that sets this machine's clock by NTP."""
+    """Return the command that sets the clock of this machine by NTP."""
     return _SET_CLOCK.get(sys.platform, "sudo timedatectl set-ntp true && sudo systemctl restart systemd-timesyncd")

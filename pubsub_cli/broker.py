@@ -1,4 +1,4 @@
-"""The broker that ``pubsub publish`` and ``pubsub subscribe`` connect to: its options, and the connection."""
+"""The broker that ``pubsub publish`` and ``pubsub subscribe`` connect to."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from pubsub_client.exceptions import ConfigurationError, PubSubError, SessionErr
 _OTHER = "Another broker"
 
 _FILE = "@"
-"""The prefix of a value that names a file."""
+"""The prefix of a value that is a file name."""
 _SECRET = re.compile(r"auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
-"""Matches the names of headers and parameters with secret values."""
+"""Matches names of headers and query parameters with secret values."""
 _PASSWORD_IN_URL = re.compile(r"(?:[a-z]+://)?[^/?#@]*:[^/?#@]*@", re.IGNORECASE)
 
 _OF_THE_STACK = ("stack", "environment", "profile", "region", "endpoint_url")
 _OF_ANOTHER = ("header", "ca_file", "proxy")
 _PROVIDER_OPTIONS = {"headers": "--header", "ca_file": "--ca-file", "proxy": "--proxy"}
-"""The option for each parameter that the provider's error can begin with."""
+"""The option for each parameter with which an error of the provider can begin."""
 
 
 @dataclass(frozen=True)
 class BrokerOptions:
-    """The options for the broker and its user."""
+    """The options for the broker and the user."""
 
     user: Annotated[
         str | None,
@@ -97,12 +97,12 @@ class BrokerOptions:
 
 @dataclass(frozen=True)
 class AwsIotOfStack:
-    """The AWS IoT of a deployed stack, as a user of its user pool or as the operator.
+    """The AWS IoT of a deployed stack.
 
     Args:
-        target: the stack, and the operator's clients that read its outputs.
-        user: the user to sign in; None connects as the operator.
-        password: that user's password.
+        target: the stack.
+        user: the user to sign in; None to connect with the operator's credentials.
+        password: the user's password.
     """
 
     target: options.StackOptions
@@ -116,14 +116,14 @@ class AwsIotOfStack:
 
     @property
     def advice(self) -> Fix:
-        """The doctor for a user; the documented permissions for an operator."""
+        """The next step if the connection fails."""
         if self.user is None:
-            return "See docs/reference/iam-permissions.md for what your AWS credentials must allow."
+            return "docs/reference/iam-permissions.md lists the permissions that your AWS credentials need."
         return PubSubCommand(("doctor", "--stack", self.name, "--user", self.user, "--password-stdin"))
 
     @asynccontextmanager
     async def provider(self) -> AsyncIterator[Provider]:
-        """Read the outputs and sign in; leaving the context signs the user out."""
+        """Read the outputs and sign in; sign out at the end."""
         aws = self.target.aws
         with aws_errors_explained(aws, self.name):
             outputs = await asyncio.to_thread(read_complete_outputs, aws, self.name)
@@ -141,11 +141,11 @@ class AwsIotOfStack:
 
 @dataclass(frozen=True)
 class BrokerByUrl:
-    """Any broker by its WebSocket URL.
+    """A broker by its WebSocket URL.
 
     Args:
         url: the URL.
-        headers: the headers of the WebSocket's request.
+        headers: the HTTP headers of the WebSocket request.
         user: the MQTT user name.
         password: the MQTT password.
         ca_file: the trusted certificate authorities.
@@ -161,20 +161,20 @@ class BrokerByUrl:
 
     @property
     def name(self) -> str:
-        """The URL without its query, which can contain secrets."""
+        """The URL without the query, which can contain secrets."""
         return self.url.partition("?")[0]
 
     @property
     def advice(self) -> Fix:
-        """The broker's log."""
-        return "The broker's log may say more."
+        """The next step if the connection fails."""
+        return "Read the broker's log."
 
     @asynccontextmanager
     async def provider(self) -> AsyncIterator[Provider]:
-        """Check the values.
+        """Return the provider.
 
         Raises:
-            typer.BadParameter: one of them is wrong.
+            typer.BadParameter: a value is wrong.
         """
         try:
             provider = MqttOverWebSocket(
@@ -195,9 +195,9 @@ Broker = AwsIotOfStack | BrokerByUrl
 
 
 def choose_broker(context: typer.Context, target: options.StackOptions, given: BrokerOptions) -> Broker:
-    """Return the selected broker, and read the password from standard input if the options require it.
+    """Return the selected broker; read the password from standard input if the options require it.
 
-    Secrets among the arguments are accepted, with a warning on standard error.
+    Secrets in arguments are accepted, with a warning on standard error.
 
     Raises:
         typer.BadParameter: the options contradict each other, or a file cannot be read.
@@ -228,14 +228,14 @@ def choose_broker(context: typer.Context, target: options.StackOptions, given: B
 
 
 def _given(context: typer.Context, names: Collection[str]) -> list[str]:
-    """Return the options that were given, with their dashes."""
+    """Return the given options of these names, with dashes."""
     sources = {name: context.get_parameter_source(name) for name in names}
     given = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
     return [f"--{name.replace('_', '-')}" for name in given]
 
 
 def _warn_of_secrets(url: str, headers: Iterable[str], proxy: str | None) -> None:
-    """Warn of secrets among the arguments, which process lists and the shell's history show."""
+    """Warn of secrets in arguments, which are visible in process lists and in the shell's history."""
     names = [line.partition(":")[0].strip() for line in headers if not line.startswith(_FILE)]
     query = [] if url.startswith(_FILE) else [part.partition("=")[0] for part in url.partition("?")[2].split("&")]
     given = {
@@ -246,19 +246,19 @@ def _warn_of_secrets(url: str, headers: Iterable[str], proxy: str | None) -> Non
     for option, secret in given.items():
         if secret:
             print(
-                f"pubsub: warning: {option} has {one_line(secret)}, which other users of this machine can see; give "
-                f"{option} @FILE",
+                f"pubsub: warning: {option} contains {one_line(secret)}, which other users of this machine can see; "
+                f"use {option} @FILE",
                 file=sys.stderr,
             )
 
 
 def _read_line(option: str, value: str) -> str:
-    """Return the value, or the first line of the file that it names."""
+    """Return the value, or the first line of its file."""
     return next(iter(_read_lines(option, value)), "")
 
 
 def _read_lines(option: str, value: str) -> list[str]:
-    """Return the value, or the lines of the file that it names, without empty ones.
+    """Return the value, or the lines of its file that are not empty.
 
     Raises:
         typer.BadParameter: the file cannot be read.
@@ -278,7 +278,7 @@ def _parse_headers(lines: Iterable[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in (each for value in lines for each in _read_lines("--header", value)):
         name, colon, value = (part.strip() for part in line.partition(":"))
-        if not colon or not name:  # not repeated, because it may be a secret
+        if not colon or not name:  # not quoted, because it can be a secret
             raise typer.BadParameter("--header: give a name, a colon and a value: 'Name: value'")
         if name.lower() in map(str.lower, headers):
             raise typer.BadParameter(f"--header: {name} is given twice")
@@ -288,16 +288,16 @@ def _parse_headers(lines: Iterable[str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def connected(broker: Broker, client_id: str | None, seconds: float) -> AsyncIterator[PubSub]:
-    """Connect, and explain errors of the broker in this context.
+    """Connect to the broker, and explain its errors.
 
     Args:
         broker: the broker.
-        client_id: the MQTT client id; None is random.
+        client_id: the MQTT client id; None for a random one.
         seconds: the timeout of each connection attempt.
 
     Raises:
-        PreconditionError: there is no such stack, or there are no credentials to read it with.
-        OperationError: the user cannot sign in, there is no connection, or the broker rejects the request.
+        PreconditionError: there is no such stack, or there are no credentials to read its outputs.
+        OperationError: the sign-in or the connection failed, or the broker rejected a request.
         ConfigurationError: a value is wrong.
     """
     try:
@@ -313,7 +313,7 @@ async def connected(broker: Broker, client_id: str | None, seconds: float) -> As
 
 
 def start_run(command: str, target: options.StackOptions, broker: Broker, *, json: bool) -> options.RunOptions:
-    """Start the run of a command that uses the broker."""
+    """Start the run of a command that uses a broker."""
     if isinstance(broker, AwsIotOfStack):
         return target.start(command, json=json)
     options.log_if(target.verbose)

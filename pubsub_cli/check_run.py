@@ -48,7 +48,7 @@ _JUNIT_ELEMENTS = {Status.FAILED: "failure", Status.UNKNOWN: "error", Status.SKI
 
 @dataclass(frozen=True)
 class CheckRun:
-    """The results of a run of checks; ``not_removed`` lists what could not be removed after it."""
+    """The results of a run of checks; ``not_removed`` lists test resources that could not be removed."""
 
     results: Sequence[Result]
     sign_in_to_message: float | None = None
@@ -67,7 +67,7 @@ class CheckRun:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code: failed and unknown checks do not pass, nor does a run that left something behind."""
+        """The exit code: 0 only if no check failed or is unknown, and everything was removed."""
         return ExitCode.CHECK_FAILED if self.bad or self.not_removed else ExitCode.PASSED
 
     @property
@@ -80,7 +80,7 @@ class CheckRun:
 
     @property
     def seconds(self) -> float:
-        """The time that the checks took."""
+        """The duration of the checks."""
         return sum(each.seconds for each in self.results)
 
 
@@ -92,14 +92,14 @@ def show_check_run(
     """Run the selected checks, and show each as it ends.
 
     Raises:
-        PreconditionError: the run cannot begin.
-        typer.Exit: it was interrupted.
+        PreconditionError: the run cannot start.
+        typer.Exit: the run was interrupted.
     """
     checked = asyncio.run(_run(run, make_context, select))
     for line in checked.not_removed:
         print(f"pubsub: could not be removed: {one_line(run.masked(line))}", file=sys.stderr)
     if checked.interrupted:
-        print("pubsub: interrupted; everything that the run created is removed", file=sys.stderr)
+        print("pubsub: interrupted; everything that the run created was removed", file=sys.stderr)
         raise typer.Exit(ExitCode.INTERRUPTED)
     return checked
 
@@ -109,7 +109,7 @@ async def _run(
     make_context: Callable[[AsyncExitStack], Context],
     select: Callable[[Context], Sequence[type[Check]]],
 ) -> CheckRun:
-    """Ctrl-C and SIGTERM end the checks early; the cleanup runs nevertheless."""
+    """Run the checks. Ctrl-C and SIGTERM end them early; the cleanup still runs."""
     cancel_on_sigterm()
     progress = Progress(TerminalConsole(stderr=run.json), run)
     results: list[Result] = []
@@ -132,8 +132,8 @@ def finish_check_run(run: RunOptions, checked: CheckRun, last_line: str, **membe
     Args:
         run: the options.
         checked: the results.
-        last_line: the last line for people.
-        members: more members of the JSON document.
+        last_line: the last line of the output.
+        members: additional members of the JSON document.
 
     Raises:
         typer.Exit: always, with the run's exit code.
@@ -148,15 +148,23 @@ def finish_check_run(run: RunOptions, checked: CheckRun, last_line: str, **membe
 
 
 def show_line(run: RunOptions, line: str) -> None:
-    """Show a line for people between or after the checks."""
+    """Show a line between or after the checks; with ``--json`` on standard error."""
     TerminalConsole(stderr=run.json).print(run.masked(line), soft_wrap=True)
+
+
+def show_wrapped(run: RunOptions, label: str, text: str) -> None:
+    """Show a text or command after a label, in lines of the terminal's width; otherwise as :func:`show_line`."""
+    console = TerminalConsole(stderr=run.json)
+    for line in wrap_line(one_line(run.masked(text)), _width(console) - len(label)):
+        console.print(f"{label}{line}", soft_wrap=True)
+        label = " " * len(label)
 
 
 def check_ids(option: str, ids: Collection[str], known: Collection[type[Check]]) -> None:
     """Check that the ids of an option exist.
 
     Raises:
-        typer.BadParameter: one does not.
+        typer.BadParameter: one does not exist.
     """
     if unknown := sorted(set(ids) - {check.id for check in known}):
         raise typer.BadParameter(f"{option}: there is no check {', '.join(unknown)}; list them with: pubsub explain")
@@ -166,7 +174,7 @@ def check_junit(junit: Path | None) -> None:
     """Check that the directory of the JUnit report exists.
 
     Raises:
-        typer.BadParameter: it does not.
+        typer.BadParameter: it does not exist.
     """
     if junit is not None and not junit.parent.is_dir():
         raise typer.BadParameter(f"--junit: there is no directory {junit.parent}")
@@ -183,7 +191,7 @@ class Progress:
 
     def started(self, check: type[Check]) -> None:
         """Show the running check."""
-        if self.console.is_terminal:
+        if self.console.is_terminal and not self.run.verbose:  # log messages would break the line of the spinner
             self._spinner = self.console.status(check.title)
             self._spinner.start()
 
@@ -218,7 +226,7 @@ class Progress:
         reason = one_line(self.run.masked(reason))
         if seconds:
             line.append(f"{seconds:>{max(_WIDTH - len(line.plain), len(seconds) + 2)}}", style="dim")
-        if reason and len(line.plain) + 2 + len(reason) <= self._width:
+        if reason and len(line.plain) + 2 + len(reason) <= _width(self.console):
             line.append(f"  {reason}", style="dim")
             reason = ""
         self._print(line, *(Text(f"{'':8}{each}", style="dim") for each in self._wrap(reason, 8)))
@@ -235,15 +243,15 @@ class Progress:
 
     def _wrap(self, text: str, indent: int) -> list[str]:
         """Return the text in lines of the terminal's width; a command continues on the next line after a backslash."""
-        return wrap_line(one_line(self.run.masked(text)), self._width - indent)
+        return wrap_line(one_line(self.run.masked(text)), _width(self.console) - indent)
 
     def _print(self, *lines: Text) -> None:
         for line in lines:
             self.console.print(line, soft_wrap=True)
 
-    @property
-    def _width(self) -> int:
-        return min(max(self.console.width, _WIDTH), _MAX_WIDTH)
+
+def _width(console: Console) -> int:
+    return min(max(console.width, _WIDTH), _MAX_WIDTH)
 
 
 def wrap_line(text: str, width: int) -> list[str]:
@@ -264,7 +272,7 @@ def wrap_line(text: str, width: int) -> list[str]:
 
 
 def as_json(run: RunOptions, checked: CheckRun, **members: Any) -> str:
-    """Return the JSON document of a check run (schema 1), with more members of the command."""
+    """Return the JSON document of a check run (schema 1), with additional members of the command."""
     summary = {status.value: checked.counts[status] for status in Status}
     summary |= {"duration_ms": round(checked.seconds * 1000), "exit_code": int(checked.exit_code)}
     checks = [_json_check(result) for result in checked.results]
@@ -288,7 +296,7 @@ def _json_check(result: Result) -> dict[str, Any]:
 
 
 def as_junit(run: RunOptions, checked: CheckRun) -> str:
-    """Return the check run as JUnit XML: one test suite, one test case a check."""
+    """Return the check run as JUnit XML: one test suite with a test case for each check."""
     tags = Counter(_JUNIT_ELEMENTS.get(each.finding.status) for each in checked.results)
     suite = ET.Element(
         "testsuite",

@@ -1,4 +1,4 @@
-"""Errors that end a run, and the exit codes of every ``pubsub`` command."""
+"""Errors that end a run, and the exit codes of all commands."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ExitCode(IntEnum):
 
 
 class PreconditionError(Exception):
-    """The run cannot start or continue: no such stack, no credentials, no region. The message says what to do."""
+    """The run cannot start or continue, for example without credentials. The message includes the next step."""
 
 
 class CommandFailedError(Exception):
-    """A command of a fix failed; the message says why."""
+    """A command of a fix failed; the message is the cause."""

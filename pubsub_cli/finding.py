@@ -1,4 +1,4 @@
-"""The result of a check or an operation, and the commands that fix what is wrong."""
+"""The result of a check or an operation, and the commands of its fix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pubsub_client._printable import one_line
 _COMMAND = re.compile(r"(?:[A-Z]+=\$\()?(?:aws|pubsub) ")
 """Matches the beginning of a line that a shell can run."""
 _AND = " &&"
-"""Ends a line if the next command must run only after this one succeeded, such as an attachment after its guard."""
+"""Joins two commands, so that the second runs only if the first succeeds."""
 
 
 class Status(StrEnum):
@@ -28,7 +28,7 @@ class Status(StrEnum):
     FAILED = "failed"
     WARNING = "warning"
     SKIPPED = "skipped"
-    """Not run: a check it depends on did not pass, it is not applicable, or ``--skip`` names it."""
+    """Not run: a check that it depends on did not pass, it is not applicable, or ``--skip`` names it."""
     UNKNOWN = "unknown"
     """No result: a call was not permitted, not supported or throttled. Never counts as passed."""
 
@@ -41,7 +41,7 @@ class AwsCommand:
         service: the service's name in the AWS CLI and boto3, such as ``iot``.
         operation: the operation's name in the API, such as ``AttachPolicy``.
         parameters: the operation's parameters, by their names in the API.
-        safe: it adds or restores what PubSub needs, and neither deletes nor overwrites anything else.
+        safe: whether it only adds or restores what PubSub needs, and deletes or overwrites nothing else.
     """
 
     service: str
@@ -57,14 +57,14 @@ class AwsCommand:
         """Call the operation.
 
         Raises:
-            botocore.exceptions.ClientError: AWS refuses the call.
+            botocore.exceptions.ClientError: AWS rejected the call.
         """
         aws.call(self.service, self.operation, self.parameters)
 
 
 @dataclass(frozen=True)
 class PubSubCommand:
-    """A command of ``pubsub``, by its name and options; ``safe`` as with :class:`AwsCommand`."""
+    """A command of ``pubsub``: its name and options; ``safe`` as in :class:`AwsCommand`."""
 
     arguments: tuple[str, ...]
     safe: bool = False
@@ -75,7 +75,7 @@ class PubSubCommand:
 
 Command = AwsCommand | PubSubCommand
 Fix = str | Command | Sequence[str | Command]
-"""How to fix what is wrong, line by line: commands, and instructions for what no command can do."""
+"""A fix, line by line: commands, and instructions for the rest."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ class Finding:
 
     Args:
         status: how the check ended.
-        detail: figures worth showing next to a passed check.
-        cause: what is wrong and why that breaks PubSub, in one or two sentences.
-        resource: the resource that is wrong.
-        fix: the commands or instructions that fix it, one a line.
-        commands: the same as commands; empty unless every line of the fix is one.
-        not_applicable: the deployment has nothing that the check applies to. Dependent checks still run.
+        detail: values to show with a passed check.
+        cause: what is wrong, and why that breaks PubSub, in one or two sentences.
+        resource: the affected resource.
+        fix: the commands and instructions of the fix, one a line.
+        commands: the commands of the fix; empty if a line is an instruction.
+        not_applicable: whether the check does not apply to the deployment. Dependent checks still run.
     """
 
     status: Status
@@ -106,7 +106,7 @@ class Finding:
         return self.commands if all(each.safe for each in self.commands) else ()
 
     def with_options(self, options: str) -> Finding:
-        """Add options such as ``--profile`` to each command of the fix, so that it reaches the checked account."""
+        """Add options such as ``--profile`` to each command of the fix, so that it runs in the checked account."""
         if not self.fix or not options:
             return self
         lines = [_with_options(line, options) for line in self.fix.splitlines()]
@@ -114,12 +114,12 @@ class Finding:
 
 
 def passed(detail: str | None = None) -> Finding:
-    """Return the finding of a check that found nothing wrong."""
+    """Return the finding of a check that passed."""
     return Finding(Status.PASSED, detail=detail)
 
 
 def failed(cause: str, *, resource: str, fix: Fix) -> Finding:
-    """Return a finding that breaks PubSub; the runner makes it a warning if the check's severity is one."""
+    """Return a finding that breaks PubSub; a check with the severity warning turns it into a warning."""
     return _wrong(Status.FAILED, cause, resource, fix)
 
 
@@ -129,17 +129,17 @@ def warning(cause: str, *, resource: str, fix: Fix) -> Finding:
 
 
 def unknown(cause: str, *, resource: str, fix: Fix) -> Finding:
-    """Return the finding of a check that came to no result."""
+    """Return the finding of a check without a result."""
     return _wrong(Status.UNKNOWN, cause, resource, fix)
 
 
 def skipped(cause: str) -> Finding:
-    """Return the finding of a check that was not run, with the reason."""
+    """Return the finding of a check that did not run."""
     return Finding(Status.SKIPPED, cause=cause)
 
 
 def not_applicable(cause: str) -> Finding:
-    """Return the finding of a check that does not apply to the deployment, with the reason."""
+    """Return the finding of a check that does not apply to the deployment."""
     return Finding(Status.SKIPPED, cause=cause, not_applicable=True)
 
 
@@ -188,7 +188,7 @@ class OperationError(Exception):
     """An operation failed.
 
     Args:
-        finding: the cause, the resource, and what to do next.
+        finding: cause, resource and fix.
     """
 
     def __init__(self, finding: Finding) -> None:
@@ -197,5 +197,5 @@ class OperationError(Exception):
 
 
 def operation_error(cause: str, *, resource: str, fix: Fix) -> OperationError:
-    """Return the error of an operation that did not fail at AWS."""
+    """Return the error of an operation."""
     return OperationError(failed(cause, resource=resource, fix=fix))

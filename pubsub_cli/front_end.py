@@ -1,4 +1,4 @@
-"""A front end's configuration for a deployment, in the formats that front ends read."""
+"""The configuration of a front end for a deployment, in several formats."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class FrontEnd:
 
     Args:
         outputs: the stack's outputs.
-        user_pool: the answers of DescribeUserPool and GetUserPoolMfaConfig, which Amplify's sign-up forms need; None if
-            AWS refused them.
-        endpoints: the pools' endpoints; None is AWS's own.
+        user_pool: the answers of DescribeUserPool and GetUserPoolMfaConfig for Amplify's sign-up forms; None if the
+            calls were denied.
+        endpoints: the pools' endpoints; None if they are AWS's own.
     """
 
     outputs: Mapping[str, str]
@@ -83,7 +83,7 @@ class FrontEnd:
         return _json({"version": _AMPLIFY_OUTPUTS_VERSION, "auth": auth, "custom": custom})
 
     def aws_exports(self) -> str:
-        """Return ``aws-exports.js`` of Amplify Gen 1; it has no keys for the pools' endpoints.
+        """Return ``aws-exports.js`` of Amplify Gen 1, which has no keys for the pools' endpoints.
 
         https://docs.amplify.aws/gen1/react/build-a-backend/more-features/pubsub/set-up-pubsub/
         """
@@ -125,7 +125,7 @@ class FrontEnd:
         """Return ``NAME=value`` lines.
 
         Args:
-            prefix: the prefix of each name: bundlers pass on only variables with theirs, such as ``VITE_``.
+            prefix: the prefix of each name. Bundlers pass on only variables with their prefix, such as ``VITE_``.
         """
         values = {
             "PUBSUB_REGION": self.outputs[Output.REGION],

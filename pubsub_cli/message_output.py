@@ -1,4 +1,4 @@
-"""Received messages on standard output: a line of text or of JSON each, written at once."""
+"""Writes received messages to standard output at once, one line of text or JSON each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def as_json(message: Message, received_at: datetime) -> str:
 
 
 def _payload(message: Message) -> str:
-    """Return JSON and other text as it is, and binary payloads in hexadecimal digits."""
+    """Return the payload as text; binary payloads in hexadecimal."""
     if message.is_json:
         return json.dumps(message.payload, ensure_ascii=False)
     payload: bytes = message.payload
@@ -61,10 +61,10 @@ def _base64(payload: bytes) -> str:
 
 
 def write_line(line: str) -> None:
-    """Write a line, and escape what the encoding lacks.
+    """Write a line; escape characters that the encoding does not have.
 
     Raises:
-        BrokenPipeError: the reader has gone; buffered output is discarded without another error.
+        BrokenPipeError: the reader has closed the pipe. Buffered output is discarded without another error.
     """
     try:
         sys.stdout.buffer.write(f"{line}\n".encode(sys.stdout.encoding, "backslashreplace"))
@@ -77,7 +77,7 @@ def write_line(line: str) -> None:
 
 @contextmanager
 def reader_watched(gone: Callable[[], None]) -> Iterator[None]:
-    """Call ``gone`` once when the reader of a pipe goes away, before the next line would fail."""
+    """Call ``gone`` once when the reader closes the pipe, without waiting for the next line to fail."""
     loop, number = asyncio.get_running_loop(), sys.stdout.fileno()
     if not _is_pipe(number):
         yield
@@ -87,7 +87,7 @@ def reader_watched(gone: Callable[[], None]) -> Iterator[None]:
         loop.remove_reader(number)
         gone()
 
-    # The writing end of a pipe becomes readable only when the pipe is broken.
+    # The writing end of a pipe becomes readable only when its reader closes it.
     loop.add_reader(number, on_readable)
     try:
         yield

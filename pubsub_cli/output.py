@@ -1,4 +1,4 @@
-"""How commands show results: console, lines or one JSON document, and files that are written atomically."""
+"""How commands print results: as lines or one JSON document, and into files that are written atomically."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ from pubsub_client._printable import one_line, printable
 SCHEMA = 1
 _MODE = 0o666
 _IRREPLACEABLE = {errno.EACCES, errno.EBUSY, errno.EROFS}
-"""The directory accepts no new file, or the file is a mount point, such as a single file mounted into a container."""
+"""The errors for a file that can be written but not replaced: in a read-only directory, or a mount point."""
 
 
 class TerminalConsole(Console):
-    """A rich console that escapes what it shows, and interprets no markup or links in it."""
+    """A rich console that escapes all text, and does not interpret markup or links in it."""
 
     def __init__(self, *, stderr: bool = False, soft_wrap: bool = False) -> None:
-        super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False)
+        stream = sys.stderr if stderr else sys.stdout
+        # A spinner replaces sys.stdout, so rich must have the unescaped stream before it starts.
+        file = getattr(stream, "rich_proxied_file", stream)
+        super().__init__(file=file, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render to segments; only rich's own may steer the terminal."""
+        """Render to segments; only rich's own segments can control the terminal."""
         for text, style, control in super().render(renderable, options):
             if control:
                 yield Segment(text, style, control)
@@ -46,12 +49,12 @@ class TerminalConsole(Console):
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command found or did.
+    """The result of a command.
 
     Args:
-        lines: the result for people.
+        lines: the lines to print without ``--json``.
         members: the members of the JSON document.
-        failure: what failed.
+        failure: the failure, if there was one.
     """
 
     lines: Sequence[str]
@@ -60,10 +63,10 @@ class CommandResult:
 
 
 def emit(result: CommandResult, run: RunOptions) -> None:
-    """Print the result; a failure goes to standard error, and with ``--json`` also into the member ``failure``.
+    """Print the result. A failure goes to standard error, and with ``--json`` also into the member ``failure``.
 
     Raises:
-        typer.Exit: something failed.
+        typer.Exit: the result is a failure.
     """
     failure = result.failure and result.failure.with_options(run.cli_options)
     if run.json:
@@ -78,26 +81,26 @@ def emit(result: CommandResult, run: RunOptions) -> None:
 
 
 def json_document(run: RunOptions, **members: Any) -> str:
-    """Return the JSON document of a run: the members of every command, then the command's own."""
+    """Return the JSON document of a run, with the command's own members."""
     head = {"schema": SCHEMA, "command": run.command, "stack": run.stack or None, "region": run.region}
     return json.dumps(head | members, indent=2) + "\n"
 
 
 def write_atomically(option: str, file: Path, text: str) -> None:
-    """Write a file as a whole or not at all; concurrent readers see the old one until then.
+    """Write a file as a whole or not at all.
 
-    An existing file keeps its permissions. Pipes and other special files, and files that cannot be replaced, are
-    written to in place.
+    An existing file keeps its permissions. Special files, such as pipes, and files that cannot be replaced are written
+    in place.
 
     Args:
-        option: the option that names the file, for the error.
+        option: the option that names the file, for the error message.
         file: the file.
-        text: its new content.
+        text: the new content.
 
     Raises:
-        PreconditionError: it cannot be written.
+        PreconditionError: the file cannot be written.
     """
-    target = file.resolve()  # a link's target is replaced, not the link
+    target = file.resolve()  # replaces the target of a link, not the link
     try:
         mode = _file_mode(file)
         if mode is None:
@@ -114,7 +117,7 @@ def write_atomically(option: str, file: Path, text: str) -> None:
 
 
 def _file_mode(file: Path) -> int | None:
-    """Return the permissions that the file is to have; None if what is there cannot be replaced."""
+    """Return the permissions for the new file; None if the existing one is a special file."""
     try:
         found = file.stat()
     except FileNotFoundError:
@@ -125,7 +128,7 @@ def _file_mode(file: Path) -> int | None:
 
 
 def _replace(target: Path, text: str, mode: int) -> None:
-    # The name cannot be guessed, so nobody can place a link there beforehand.
+    # The random name prevents that another user places a link there first.
     number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     written = Path(name)
     try:

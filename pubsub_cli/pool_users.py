@@ -1,4 +1,4 @@
-"""Users of the user pool: their state, their marker, and the users that a test makes and removes again."""
+"""The users of the user pool, their markers, and temporary test users."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ ATTRIBUTE = f"custom:{MARKER_ATTRIBUTE}"
 """The marker attribute's name in Cognito's API."""
 
 _PREFIX = "pubsub-smoke-"
-# Anybody who may sign up can choose a name with this prefix, so only names of exactly this form count as test users.
+# Users choose their names when they sign up, so only names of exactly this form count as test users.
 _TEST_USER_NAME = re.compile(rf"{_PREFIX}[0-9a-f]{{12}}")
-# Runs at the same time see each other's users; after this time a run has ended or was killed.
+# Concurrent runs see each other's users. After this time a run has ended or was killed.
 _STALE_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Marker:
-    """The user attribute that says which policy is attached to which identity.
+    """The value of the user attribute that records an attachment.
 
     Args:
-        fingerprint: the stack's output ``AttachmentMarker`` at that time.
+        fingerprint: the stack's output ``AttachmentMarker`` at the time of the attachment.
         identity_id: the identity.
-        attached_at: Unix seconds.
+        attached_at: the time, in Unix seconds.
     """
 
     fingerprint: str
@@ -49,9 +49,9 @@ class Marker:
 
     @classmethod
     def of(cls, attributes: Sequence[AttributeTypeTypeDef]) -> Self | None:
-        """Return the marker among a user's attributes; None if there is none, or one that the trigger cannot read.
+        """Return the marker among a user's attributes; None if there is none that the trigger can read.
 
-        The rules are those of ``lambdas/attachment/marker.py``; ``tests/markers.py`` tests both.
+        ``lambdas/attachment/marker.py`` has the same rules; ``tests/markers.py`` tests both.
         """
         values = {each["Name"]: each.get("Value", "") for each in attributes}
         fingerprint, _, rest = values.get(ATTRIBUTE, "").partition("/")
@@ -65,6 +65,10 @@ class Marker:
         """Return the marker of an attachment made now."""
         return cls(fingerprint, identity_id, int(time.time()))
 
+    def matches(self, outputs: Mapping[str, str]) -> bool:
+        """Return whether the marker records an attachment of this deployment's current policy."""
+        return self.fingerprint == outputs[Output.ATTACHMENT_MARKER]
+
     def __str__(self) -> str:
         return f"{self.fingerprint}/{self.identity_id}/{self.attached_at}"
 
@@ -74,11 +78,11 @@ class PoolUser:
     """A user as AdminGetUser returns it.
 
     Args:
-        name: the user name, even if an alias or another letter case was asked for.
+        name: the user name, also if the user was found by an alias or in another letter case.
         status: Cognito's UserStatus, such as CONFIRMED.
         enabled: whether the user can sign in.
         attributes: the user's attributes without the marker.
-        marker: the user's marker, if there is one.
+        marker: the user's marker; None if there is none.
         mfa_methods: the MFA methods that the user has set up.
     """
 
@@ -91,7 +95,7 @@ class PoolUser:
 
     @property
     def requires_self_attach(self) -> bool:
-        """Whether the trigger cannot sign this user in internally: MFA and federated users."""
+        """Whether the trigger cannot sign in this user: MFA and federated users."""
         return bool(self.mfa_methods) or self.status == "EXTERNAL_PROVIDER"
 
     def __str__(self) -> str:
@@ -99,7 +103,7 @@ class PoolUser:
 
 
 def read_user(user_pools: CognitoIdentityProviderClient, user_pool_id: str, name: str) -> PoolUser | None:
-    """Return the user of this name or alias; None if there is none.
+    """Return the user with this name or alias; None if there is none.
 
     Raises:
         botocore.exceptions.ClientError: AdminGetUser failed.
@@ -145,14 +149,14 @@ class User:
 
 @dataclass(frozen=True)
 class StaleUser:
-    """A test user that a killed run left, with the marker that names the identity."""
+    """A test user that a killed run left behind. The marker contains the identity id."""
 
     name: str
     marker: Marker | None
 
 
 class TestUsers:
-    """Users with a random name and password that a run creates as administrator and removes at its end."""
+    """Users with random names and passwords that a run creates, and removes at its end."""
 
     __test__ = False  # not a pytest class
 
@@ -165,7 +169,7 @@ class TestUsers:
 
     @cached_property
     def _username_attributes(self) -> Sequence[str]:
-        """The attributes that replace the user name at sign-in, such as ``email``; Cognito then generates the name.
+        """The attributes with which users sign in instead of a name, such as ``email``; Cognito then generates names.
 
         https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
         """
@@ -176,8 +180,8 @@ class TestUsers:
         """Create a user who can sign in.
 
         Args:
-            marked: give the user a current marker, so that the trigger assumes that the policy is attached.
-            group: put the user into this Cognito group.
+            marked: give the user a current marker, so that the trigger skips the attachment.
+            group: add the user to this Cognito group.
 
         Raises:
             botocore.exceptions.ClientError: a call to the user pool failed.
@@ -186,8 +190,8 @@ class TestUsers:
         pool = self._outputs[Output.USER_POOL_ID]
         if self._username_attributes and "email" not in self._username_attributes:
             raise PreconditionError(
-                f"users of {pool} sign in only with a phone number, so no test user can be created: name an existing "
-                "user, --user NAME --password-stdin"
+                f"users of {pool} sign in only with a phone number, so no test user can be created: give an existing "
+                "user with --user NAME --password-stdin"
             )
         name = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
         email = f"{name}@example.com"
@@ -212,16 +216,16 @@ class TestUsers:
         return user
 
     def track_identity(self, identity_id: str) -> None:
-        """Remove this identity together with the users."""
+        """Remove this identity when the users are removed."""
         self._identity_ids.append(identity_id)
 
     def remove(self) -> list[str]:
-        """Remove the users, their identities and attachments; continue if a part fails.
+        """Remove the users, their identities and attachments. A failure does not stop the removal.
 
-        If the run was stopped before it knew an identity, the user's marker names it.
+        An identity that the run did not find out is found by the user's marker.
 
         Returns:
-            What could not be removed and why, one line each.
+            One line for each removal that failed, with the cause.
         """
         failures: list[str] = []
         for name in self._created:
@@ -234,7 +238,7 @@ class TestUsers:
         return failures
 
     def find_stale(self) -> list[StaleUser]:
-        """Return the test users that earlier, killed runs left, by name.
+        """Return the test users that killed runs left behind, by name.
 
         Raises:
             botocore.exceptions.ClientError: the users cannot be listed.
@@ -274,11 +278,11 @@ class TestUsers:
 
 
 class _NotRemovedError(Exception):
-    """The call succeeded, but nothing was removed."""
+    """The call succeeded, but removed nothing."""
 
 
 def _given_name(user: UserTypeTypeDef) -> str:
-    """Return the name that a run gave the user: the user name, or the local part of the e-mail address."""
+    """Return the name that a run gave to the user: the user name, or the local part of the email address."""
     email = next((each["Value"] for each in user.get("Attributes", []) if each["Name"] == "email"), "")
     return email.removesuffix("@example.com") if email.startswith(_PREFIX) else user["Username"]
 

@@ -1,4 +1,4 @@
-"""Progress of an execution of a state machine: one changing line on a terminal, a line for each change elsewhere."""
+"""Shows the progress of an execution: one changing line on a terminal, otherwise a line for each change."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def follow_execution(
     """Show an execution until it ends, and return its final state.
 
     Args:
-        machine: its state machine.
+        machine: the state machine.
         execution_arn: the execution.
-        line: returns the line that shows a progress.
-        rerun: the command that shows the execution again.
-        json: standard output is for a document, so progress goes to standard error.
+        line: formats the progress as a line.
+        rerun: the command that follows the execution again.
+        json: write the progress to standard error.
 
     Raises:
-        typer.Exit: interrupted; the execution continues.
+        typer.Exit: the command was interrupted; the execution continues.
         OperationError: the execution does not exist any more.
     """
     console = TerminalConsole(stderr=json, soft_wrap=True)
     interrupt_on_sigterm()
     with (
-        exit_if_interrupted(lambda: f"it continues in AWS, and `{rerun}` shows it again"),
+        exit_if_interrupted(lambda: f"the execution continues in AWS; to see it again: {rerun}"),
         console.status("starting") as status,
     ):
         for execution in machine.follow(execution_arn):

@@ -1,4 +1,4 @@
-"""SIGTERM, which pipelines send, ends a command as Ctrl-C does."""
+"""Ends a command on SIGTERM, which pipelines send, in the same way as on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def cancel_on_sigterm() -> None:
 
 
 def run_until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine in a new event loop; when interrupted, cancel it and wait for its cleanup.
+    """Run a coroutine in a new event loop; on an interrupt, cancel it and wait for its cleanup.
 
     Raises:
         KeyboardInterrupt: it was interrupted.
@@ -49,7 +49,7 @@ def run_until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:
 
 @contextmanager
 def exit_if_interrupted(state: Callable[[], str]) -> Iterator[None]:
-    """End the command if the block is interrupted, and print what it leaves.
+    """End the command if the block is interrupted, and print the state that remains.
 
     Raises:
         typer.Exit: it was interrupted.
@@ -62,7 +62,7 @@ def exit_if_interrupted(state: Callable[[], str]) -> Iterator[None]:
 
 
 def _in_main_thread() -> bool:
-    """Python lets only the main thread handle signals."""
+    """Return whether this is the main thread; in others Python cannot handle signals."""
     return threading.current_thread() is threading.main_thread()
 
 

@@ -1,6 +1,6 @@
-"""The terminal: text from AWS, brokers, queues and files must not steer it; and confirmation prompts.
+"""Escapes text from AWS, brokers, queues and files, so that it cannot control the terminal; asks for confirmation.
 
-Everything that a command prints, logs or raises goes through :func:`escape_output`. What rich shows goes through
+:func:`escape_output` covers all that a command prints, logs or raises. rich writes through
 :class:`pubsub_cli.output.TerminalConsole`.
 """
 
@@ -21,17 +21,17 @@ from pubsub_client._printable import printable
 
 @dataclass
 class EscapedStream:
-    """A text stream that escapes what is written to it; everything else, ``buffer`` too, is the stream's own."""
+    """A text stream that escapes the text written to it. Other attributes, such as ``buffer``, are the stream's."""
 
     stream: TextIO
 
     @property
     def rich_proxied_file(self) -> TextIO:
-        """Where rich writes, which has to steer the terminal."""
+        """The stream for rich, which must control the terminal."""
         return self.stream
 
     def write(self, text: str) -> int:
-        """Write it, and escape what the encoding lacks."""
+        """Write the text; escape control characters, and those that the encoding does not have."""
         encoding = self.stream.encoding or "utf-8"
         self.stream.write(printable(text).encode(encoding, "backslashreplace").decode(encoding))
         return len(text)
@@ -46,7 +46,7 @@ class EscapedStream:
 
 
 def escape_output() -> None:
-    """Escape what is printed from now on, including tracebacks and log lines."""
+    """Escape all output from now on, including tracebacks and log lines."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, EscapedStream):
@@ -54,7 +54,7 @@ def escape_output() -> None:
 
 
 class EscapingGroup(TyperGroup):
-    """Commands whose output and usage errors are escaped."""
+    """A group of commands whose output and usage errors are escaped."""
 
     def make_context(self, *arguments: Any, **keywords: Any) -> Any:
         """Parse the group's own options."""
@@ -73,21 +73,21 @@ def _usage_errors_escaped() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # Typer has its own copy of Click's errors, and no public name for what they have in common.
+        # Typer has its own copies of Click's errors, without a public base class.
         if isinstance(message := getattr(error, "message", None), str):
             error.message = printable(message)  # type: ignore[attr-defined]
         raise
 
 
 def check_can_confirm(*, yes: bool, alternative: str = "give --yes") -> None:
-    """Check that the user has confirmed with an option or can be prompted.
+    """Check that a confirmation was given as an option, or that the command can prompt for it.
 
     Args:
-        yes: whether an option confirms.
-        alternative: what to do without a terminal.
+        yes: whether it was given as an option.
+        alternative: the advice if the command cannot prompt.
 
     Raises:
-        PreconditionError: there is no terminal, or ``CI`` is set, and no option confirms.
+        PreconditionError: the command cannot prompt, because there is no terminal or ``CI`` is set.
     """
     if yes or (sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")):
         return
@@ -95,6 +95,6 @@ def check_can_confirm(*, yes: bool, alternative: str = "give --yes") -> None:
 
 
 def confirm(question: str, stream: TextIO) -> bool:
-    """Ask a yes/no question on this stream; everything except yes, also the end of the input, is a no."""
+    """Ask a yes/no question on this stream. Any answer other than yes, or the end of the input, means no."""
     print(f"{question} [y/N] ", end="", file=stream, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -15,7 +15,7 @@ from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
 from pubsub_client._credentials import Credentials, CredentialsSource, IdentitySource, RenewingSource
 from pubsub_client._endpoint import Endpoint, EndpointName
-from pubsub_client._provider import MqttVersion, Operation, Recovery, UpgradeRequest
+from pubsub_client._provider import MqttVersion, Operation, Provider, Recovery, UpgradeRequest
 from pubsub_client._self_attach import SelfAttachingSource
 from pubsub_client.exceptions import ConfigurationError, PayloadError, TopicError
 from pubsub_client.outputs import LEAST_PRIVILEGE, Output, read_outputs
@@ -43,7 +43,7 @@ _PERMISSIONS = {
 }
 
 
-class AwsIot:
+class AwsIot(Provider):
     """AWS IoT, for a client with AWS credentials.
 
         >>> provider = AwsIot(endpoint="wss://abc-ats.iot.eu-west-1.amazonaws.com/mqtt", credentials=SdkCredentials())
@@ -65,8 +65,6 @@ class AwsIot:
     versions = (MqttVersion.MQTT5,)
     flow_control = ExtendedValidationAndFlowControlOptions.AWS_IOT_CORE_DEFAULTS
     """AWS IoT accepts 100 messages and 512 KB a second from one connection; awscrt delays messages above that."""
-    user_name = None
-    password = None
 
     def __init__(
         self,

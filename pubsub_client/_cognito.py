@@ -170,7 +170,7 @@ class CognitoSession:
         """Return the user's identity id.
 
         Raises:
-            SessionError: nobody is signed in, the session has ended, or Cognito reports an error.
+            SessionError: no user is signed in, the session has ended, or Cognito reports an error.
         """
         return await asyncio.shield(self._current_identity_id())
 
@@ -181,7 +181,7 @@ class CognitoSession:
         valid, and the next call tries again. The logger ``pubsub_client`` warns once of each cause.
 
         Raises:
-            SessionError: nobody is signed in, the session has ended, or Cognito reports an error.
+            SessionError: no user is signed in, the session has ended, or Cognito reports an error.
         """
         valid = self._cached if self._cached and self._cached.validity.is_valid(self._now()) else None
         timeout = asyncio.timeout(_RENEWAL_TIMEOUT_SECONDS if valid else None)
@@ -193,7 +193,7 @@ class CognitoSession:
             if valid is None:
                 raise
             if timeout.expired():
-                self._credential_log.failed(f"no answer within {_RENEWAL_TIMEOUT_SECONDS:g} s")
+                self._credential_log.failed(f"no response within {_RENEWAL_TIMEOUT_SECONDS:g} s")
             return valid.credentials
 
     @property
@@ -212,7 +212,7 @@ class CognitoSession:
         A new attachment can take minutes to take effect.
 
         Raises:
-            SessionError: nobody is signed in, or the route rejects the request, fails or cannot be reached. A busy
+            SessionError: no user is signed in, or the route rejects the request, fails or cannot be reached. A busy
                 route is retried for 20 seconds.
             ConfigurationError: this session has no ``self_attach_url``.
         """
@@ -221,7 +221,7 @@ class CognitoSession:
         return await self._self_attach_route.attach(await self.credentials())
 
     async def sign_out(self) -> None:
-        """Revoke the refresh token and forget the user; do nothing if nobody is signed in.
+        """Revoke the refresh token and forget the user; do nothing if no user is signed in.
 
         AWS credentials that this session has returned stay valid until they expire.
 
@@ -268,7 +268,7 @@ class CognitoSession:
     async def _current_tokens(self) -> Tokens:
         tokens = self._tokens
         if tokens is None:
-            raise SessionError("nobody is signed in; call sign_in() first")
+            raise SessionError("no user is signed in; call sign_in() first")
         is_valid = tokens.validity.is_valid(self._now())
         if tokens.refresh_token is None:
             if not is_valid:
@@ -291,7 +291,7 @@ class CognitoSession:
         refresh: Callable[..., Any] = self._user_pools.get_tokens_from_refresh_token
         device = {"DeviceKey": tokens.device_key} if tokens.device_key else {}
         try:
-            answer = await asyncio.to_thread(
+            response = await asyncio.to_thread(
                 refresh, ClientId=self._client_id, RefreshToken=tokens.refresh_token, **device
             )
         except (ClientError, BotoCoreError) as error:
@@ -301,30 +301,30 @@ class CognitoSession:
                     f"the session has ended; sign in again (Cognito rejected the refresh token: {code}: {message})"
                 ) from error
             raise _session_error(error) from error
-        result = answer["AuthenticationResult"]
+        result = response["AuthenticationResult"]
         return Tokens.from_result(result, self._now(), tokens)
 
     async def _get_identity_id(self, tokens: Tokens) -> str:
         if self._identity_id is None:
             get_id = self._identity_pools.get_id
             logins = {tokens.login: tokens.id_token}
-            answer = await _call(get_id, IdentityPoolId=self._identity_pool_id, Logins=logins)
-            self._identity_id = str(answer["IdentityId"])
+            response = await _call(get_id, IdentityPoolId=self._identity_pool_id, Logins=logins)
+            self._identity_id = str(response["IdentityId"])
         return self._identity_id
 
     async def _get_credentials(self, tokens: Tokens) -> Credentials:
         get_credentials = self._identity_pools.get_credentials_for_identity
         logins = {tokens.login: tokens.id_token}
         try:
-            answer = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
+            response = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
         except SessionError as error:
             if not _is_not_found(error):
                 raise
             # The identity was deleted, or Cognito does not find a new one yet: request it again, once.
             self._identity_id = None
-            answer = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
-        given = answer["Credentials"]
-        return Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"], given.get("Expiration"))
+            response = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
+        keys = response["Credentials"]
+        return Credentials(keys["AccessKeyId"], keys["SecretKey"], keys["SessionToken"], keys.get("Expiration"))
 
 
 async def _sign_in_call(step: Callable[..., _T], *arguments: object) -> _T:

@@ -215,7 +215,7 @@ class ReconnectingConnection:
         ack = await self._request_ack(lambda transport, on_ack: transport.unsubscribe(topic_filter, on_ack))
         if ack.error:
             raise ConnectionLost(f"no answer to UNSUBSCRIBE {topic_filter}: {ack.error}") from ack.error
-        if ack.refused:
+        if ack.rejected:
             reason = reason_text(ack.code, ack.text)
             _log.warning("the broker rejected UNSUBSCRIBE %s and may continue to send: %s", topic_filter, reason)
 
@@ -321,9 +321,7 @@ class ReconnectingConnection:
     def _settle_on(self, version: MqttVersion) -> None:
         if len(self._versions) > 1:
             without_session = self._options.session_expiry and version is MqttVersion.MQTT311
-            _log.info(
-                "the broker speaks %s%s", version.name, "; session_expiry has no effect" if without_session else ""
-            )
+            _log.info("the broker uses %s%s", version.name, "; session_expiry has no effect" if without_session else "")
         self._versions = [version]
 
     def _on_disconnect(self, disconnect: Disconnect) -> None:

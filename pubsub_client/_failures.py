@@ -27,7 +27,7 @@ from pubsub_client._transport import (
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PublishRefused, SubscribeRefused
 
 # awscrt's errors for HTTP responses whose status and body it does not expose.
-_UPGRADE_REFUSED = {"AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE", "AWS_ERROR_HTTP_PROXY_CONNECT_FAILED"}
+_UPGRADE_REJECTED = {"AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE", "AWS_ERROR_HTTP_PROXY_CONNECT_FAILED"}
 _CLOSED = {"AWS_ERROR_MQTT_UNEXPECTED_HANGUP", "AWS_ERROR_HTTP_CONNECTION_CLOSED", "AWS_IO_SOCKET_CLOSED"}
 _NOT_UNDERSTOOD = {"AWS_ERROR_MQTT5_DECODE_PROTOCOL_ERROR", "AWS_ERROR_MQTT5_CONNACK_TIMEOUT"}
 # The suffix of awscrt's errors for packets beyond the limits in the broker's CONNACK.
@@ -80,12 +80,12 @@ class ConnectErrors:
         if request is None:
             reason = f"the provider could not create the WebSocket request: {attempt.error}"
         else:
-            reason = await self._why_refused(attempt, request)
-        self.last = self._refused(reason, attempt, denied=denied)
+            reason = await self._reason_of(attempt, request)
+        self.last = self._connection_refused(reason, attempt, denied=denied)
         if denied and not self.recovered:
             self._recovery = await self._provider.recover_from_denial()
         if self._recovery:
-            self.last = self._refused(f"{reason}. {self._recovery.text}", attempt, denied=denied)
+            self.last = self._connection_refused(f"{reason}. {self._recovery.text}", attempt, denied=denied)
         return self.last
 
     async def explain_timeout(self, request: UpgradeRequest | None, seconds: float) -> str:
@@ -95,18 +95,18 @@ class ConnectErrors:
             return f"{timeout} from the credentials source"
         return f"{timeout}. {await self._why_not_upgraded(request)}"
 
-    def _refused(self, reason: str, attempt: ConnectAttemptError, *, denied: bool) -> ConnectionRefused:
+    def _connection_refused(self, reason: str, attempt: ConnectAttemptError, *, denied: bool) -> ConnectionRefused:
         refusal = ConnectionRefused(self._provider.endpoint.authority, reason, denied=denied)
         refusal.__cause__ = attempt.error
         return refusal
 
-    async def _why_refused(self, attempt: ConnectAttemptError, request: UpgradeRequest) -> str:
+    async def _reason_of(self, attempt: ConnectAttemptError, request: UpgradeRequest) -> str:
         if attempt.connack:
             code, text = attempt.connack
             reason = reason_text(code, text)
             return f"{reason}: {self._connect_denial()}" if code in _DENIED_CONNECT else _with_advice(code, reason)
         name = getattr(attempt.error, "name", "")
-        if name in _UPGRADE_REFUSED:
+        if name in _UPGRADE_REJECTED:
             return await self._why_not_upgraded(request)
         if name in _CLOSED:
             # A proxy that rejects the tunnel may close the connection before awscrt has read its response.
@@ -234,11 +234,11 @@ def check_published(ack: Ack, packet: Packet, provider: Provider) -> None:
         PublishRefused: the broker rejected the message.
         ConnectionLost: there is no acknowledgement.
     """
-    if ack == SUCCESS or (ack.error is None and not ack.refused):
+    if ack == SUCCESS or (ack.error is None and not ack.rejected):
         return
     operation = Operation.PUBLISH_RETAINED if packet.retain else Operation.PUBLISH
-    if ack.refused:
-        raise PublishRefused(packet.topic, _why_refused(ack, provider, operation, packet.topic))
+    if ack.rejected:
+        raise PublishRefused(packet.topic, _why_rejected(ack, provider, operation, packet.topic))
     if _is_unsupported(ack):
         raise PublishRefused(packet.topic, f"the broker does not support this message: {ack.error}") from ack.error
     raise ConnectionLost(_why_unacknowledged(ack, provider, operation, packet.topic)) from ack.error
@@ -251,8 +251,8 @@ def check_subscribed(ack: Ack, topic_filter: str, provider: Provider) -> None:
         SubscribeRefused: the broker rejected the topic filter.
         ConnectionLost: there is no acknowledgement.
     """
-    if ack.refused:
-        raise SubscribeRefused(topic_filter, _why_refused(ack, provider, Operation.SUBSCRIBE, topic_filter))
+    if ack.rejected:
+        raise SubscribeRefused(topic_filter, _why_rejected(ack, provider, Operation.SUBSCRIBE, topic_filter))
     if _is_unsupported(ack):
         raise SubscribeRefused(topic_filter, f"the broker does not support this filter: {ack.error}") from ack.error
     if ack.error:
@@ -263,7 +263,7 @@ def _is_unsupported(ack: Ack) -> bool:
     return str(getattr(ack.error, "name", "")).endswith(_NOT_SUPPORTED)
 
 
-def _why_refused(ack: Ack, provider: Provider, operation: Operation, resource: str) -> str:
+def _why_rejected(ack: Ack, provider: Provider, operation: Operation, resource: str) -> str:
     reason = reason_text(ack.code, ack.text)
     if ack.code == mqtt5.PubackReasonCode.NOT_AUTHORIZED:
         return f"{reason}: {provider.explain_denial(operation, resource)}"

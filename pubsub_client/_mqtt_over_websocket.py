@@ -11,10 +11,8 @@ from os import PathLike
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
-
 from pubsub_client._endpoint import Endpoint
-from pubsub_client._provider import MqttVersion, Operation, Recovery, UpgradeRequest
+from pubsub_client._provider import MqttVersion, Operation, Provider, UpgradeRequest
 from pubsub_client.exceptions import ConfigurationError
 
 # The characters that a URL may contain unencoded.
@@ -24,7 +22,7 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~\x80-\xff]*")
 _RESERVED = {"host", "connection", "upgrade"}
 
 
-class MqttOverWebSocket:
+class MqttOverWebSocket(Provider):
     """A broker with MQTT over WebSocket.
 
         >>> provider = MqttOverWebSocket("wss://broker.example:8084/mqtt", user_name="ada", password=password)
@@ -43,7 +41,6 @@ class MqttOverWebSocket:
     """
 
     versions = (MqttVersion.MQTT5, MqttVersion.MQTT311)
-    flow_control = ExtendedValidationAndFlowControlOptions.NONE
 
     def __init__(
         self,
@@ -67,21 +64,6 @@ class MqttOverWebSocket:
         """Return the path of the URL and the headers."""
         return self._request
 
-    def check_client_id(self, client_id: str) -> None:
-        """Accept every client id; the limits of the broker are unknown."""
-
-    def check_topic(self, topic: str) -> None:
-        """Accept every topic."""
-
-    def check_payload(self, payload: bytes) -> None:
-        """Accept every payload."""
-
-    def check_subscriptions(self, number: int) -> None:
-        """Accept any number of topic filters."""
-
-    def check_keep_alive(self, seconds: int) -> None:
-        """Accept any keep alive."""
-
     def explain_denied_upgrade(self) -> str:
         """Return the likely cause of a rejected upgrade."""
         return "the broker, or a gateway in front of it, may require other headers or another path"
@@ -92,10 +74,6 @@ class MqttOverWebSocket:
         if operation is Operation.CONNECT:
             return f"the broker does not let {who} connect as {resource!r}: check user name and password"
         return f"the broker does not allow {operation} {resource} to {who}: check its access control list"
-
-    async def recover_from_denial(self) -> Recovery | None:
-        """Return None, because this provider cannot recover."""
-        return None
 
 
 def _parse(url: str, ca_file: Path | None, proxy: str | None) -> tuple[Endpoint, str]:

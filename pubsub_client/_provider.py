@@ -1,11 +1,11 @@
-"""The interface of a provider, which represents one kind of broker."""
+"""The base class of providers, which represent one kind of broker."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Protocol
 
 from awscrt.http import HttpRequest
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
@@ -64,69 +64,35 @@ class Recovery:
     applied: bool
 
 
-class Provider(Protocol):
-    """A broker that speaks MQTT over WebSocket. Its checks raise an error for values that the broker would reject."""
+class Provider(ABC):
+    """A broker with MQTT over WebSocket. Checks raise an error for values that the broker would reject."""
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """The broker's address."""
-        ...
+    versions: Sequence[MqttVersion]
+    """The versions of MQTT to try, the preferred one first."""
+    flow_control = ExtendedValidationAndFlowControlOptions.NONE
+    """awscrt's limits on sending over MQTT 5."""
+    endpoint: Endpoint
+    """The broker's address."""
+    user_name: str | None = None
+    """The MQTT user name."""
+    password: str | None = None
+    """The MQTT password."""
 
-    @property
-    def versions(self) -> Sequence[MqttVersion]:
-        """The versions of MQTT to try, the preferred one first."""
-        ...
-
-    @property
-    def flow_control(self) -> ExtendedValidationAndFlowControlOptions:
-        """awscrt's limits on sending over MQTT 5."""
-        ...
-
-    @property
-    def user_name(self) -> str | None:
-        """The MQTT user name."""
-        ...
-
-    @property
-    def password(self) -> str | None:
-        """The MQTT password."""
-        ...
-
+    @abstractmethod
     async def upgrade_request(self) -> UpgradeRequest:
         """Return the request for the next WebSocket; called for each connection.
 
         Raises:
             Exception: any error; it becomes the cause of the ConnectionRefused error.
         """
-        ...
 
-    def check_client_id(self, client_id: str) -> None:
-        """Raise ConfigurationError for a client id beyond the broker's limits."""
-        ...
-
-    def check_topic(self, topic: str) -> None:
-        """Raise TopicError for a well-formed topic or topic filter beyond the broker's limits."""
-        ...
-
-    def check_payload(self, payload: bytes) -> None:
-        """Raise PayloadError for a payload beyond the broker's limits."""
-        ...
-
-    def check_subscriptions(self, number: int) -> None:
-        """Raise ConfigurationError for more topic filters than one connection may have."""
-        ...
-
-    def check_keep_alive(self, seconds: int) -> None:
-        """Raise ConfigurationError for a keep alive that the broker would change."""
-        ...
-
+    @abstractmethod
     def explain_denied_upgrade(self) -> str:
         """Return why the upgrade was rejected with HTTP status 401 or 403, and the fix."""
-        ...
 
+    @abstractmethod
     def explain_denial(self, operation: Operation, resource: str) -> str:
         """Return why an operation on a client id, topic or topic filter was denied, and the fix."""
-        ...
 
     async def recover_from_denial(self) -> Recovery | None:
         """Try to fix a denied connection; raise no errors.
@@ -136,4 +102,21 @@ class Provider(Protocol):
         Returns:
             The result; None if this provider cannot recover.
         """
-        ...
+        return None
+
+    # By default, the limits of the broker are unknown.
+
+    def check_client_id(self, client_id: str) -> None:  # noqa: B027 - not abstract
+        """Raise ConfigurationError for a client id beyond the broker's limits."""
+
+    def check_topic(self, topic: str) -> None:  # noqa: B027 - not abstract
+        """Raise TopicError for a well-formed topic or topic filter beyond the broker's limits."""
+
+    def check_payload(self, payload: bytes) -> None:  # noqa: B027 - not abstract
+        """Raise PayloadError for a payload beyond the broker's limits."""
+
+    def check_subscriptions(self, number: int) -> None:  # noqa: B027 - not abstract
+        """Raise ConfigurationError for more topic filters than one connection may have."""
+
+    def check_keep_alive(self, seconds: int) -> None:  # noqa: B027 - not abstract
+        """Raise ConfigurationError for a keep alive that the broker would change."""

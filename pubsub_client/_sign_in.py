@@ -76,21 +76,21 @@ def sign_in_with_srp(
     srp = AWSSRP(user_name, password, user_pool_id, client_id, client=client)
     parameters = srp.get_auth_params()
     try:
-        answer = client.initiate_auth(ClientId=client_id, AuthFlow="USER_SRP_AUTH", AuthParameters=parameters)
+        response = client.initiate_auth(ClientId=client_id, AuthFlow="USER_SRP_AUTH", AuthParameters=parameters)
     except ClientError as error:
         if not _is_flow_not_enabled(error):
             raise
-        answer = _choose(client, client_id, {**parameters, "PREFERRED_CHALLENGE": "PASSWORD_SRP"})
-    _expect(answer, "PASSWORD_VERIFIER")
+        response = _choose(client, client_id, {**parameters, "PREFERRED_CHALLENGE": "PASSWORD_SRP"})
+    _expect(response, "PASSWORD_VERIFIER")
     # Only choice-based sign-in has a session here.
-    session = {"Session": answer["Session"]} if answer.get("Session") else {}
-    answer = client.respond_to_auth_challenge(
+    session = {"Session": response["Session"]} if response.get("Session") else {}
+    response = client.respond_to_auth_challenge(
         ClientId=client_id,
         ChallengeName="PASSWORD_VERIFIER",
-        ChallengeResponses=srp.process_challenge(answer["ChallengeParameters"], parameters),
+        ChallengeResponses=srp.process_challenge(response["ChallengeParameters"], parameters),
         **session,
     )
-    return _result(answer)
+    return _result(response)
 
 
 def send_code(client: Any, client_id: str, user_name: str, factor: CodeFactor) -> SentCode:
@@ -101,10 +101,10 @@ def send_code(client: Any, client_id: str, user_name: str, factor: CodeFactor) -
         botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito returned an error, or cannot be
             reached.
     """
-    answer = _choose(client, client_id, {"USERNAME": user_name, "PREFERRED_CHALLENGE": str(factor)})
-    _expect(answer, factor)
-    destination = answer.get("ChallengeParameters", {}).get("CODE_DELIVERY_DESTINATION", "")
-    return SentCode(user_name, factor, answer["Session"], destination)
+    response = _choose(client, client_id, {"USERNAME": user_name, "PREFERRED_CHALLENGE": str(factor)})
+    _expect(response, factor)
+    destination = response.get("ChallengeParameters", {}).get("CODE_DELIVERY_DESTINATION", "")
+    return SentCode(user_name, factor, response["Session"], destination)
 
 
 def answer_code(client: Any, client_id: str, sent: SentCode, code: str) -> Mapping[str, Any]:
@@ -115,18 +115,18 @@ def answer_code(client: Any, client_id: str, sent: SentCode, code: str) -> Mappi
         botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito returned an error, or cannot be
             reached.
     """
-    answer = client.respond_to_auth_challenge(
+    response = client.respond_to_auth_challenge(
         ClientId=client_id,
         ChallengeName=str(sent.factor),
         Session=sent.session,
         ChallengeResponses={"USERNAME": sent.user_name, f"{sent.factor}_CODE": code},
     )
-    return _result(answer)
+    return _result(response)
 
 
 def _choose(client: Any, client_id: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
     try:
-        answer: Mapping[str, Any] = client.initiate_auth(
+        response: Mapping[str, Any] = client.initiate_auth(
             ClientId=client_id, AuthFlow="USER_AUTH", AuthParameters=parameters
         )
     except ClientError as error:
@@ -137,7 +137,7 @@ def _choose(client: Any, client_id: str, parameters: Mapping[str, str]) -> Mappi
             error.response["Error"]["Code"],
             f"app client {client_id} allows {flows}; add ALLOW_USER_AUTH to its ExplicitAuthFlows",
         ) from error
-    return answer
+    return response
 
 
 def _is_flow_not_enabled(error: ClientError) -> bool:
@@ -145,12 +145,12 @@ def _is_flow_not_enabled(error: ClientError) -> bool:
     return refusal["Code"] == "InvalidParameterException" and "not enabled" in refusal.get("Message", "")
 
 
-def _expect(answer: Mapping[str, Any], expected: str | None) -> None:
-    challenge = answer.get("ChallengeName")
+def _expect(response: Mapping[str, Any], expected: str | None) -> None:
+    challenge = response.get("ChallengeName")
     if challenge == expected:
         return
     if challenge == SELECT_CHALLENGE:
-        offered = ", ".join(answer.get("AvailableChallenges", [])) or "nothing"
+        offered = ", ".join(response.get("AvailableChallenges", [])) or "nothing"
         wanted = "a password" if expected == "PASSWORD_VERIFIER" else str(expected)
         raise SignInError(
             SELECT_CHALLENGE,
@@ -161,7 +161,7 @@ def _expect(answer: Mapping[str, Any], expected: str | None) -> None:
     raise SignInError(name, _CHALLENGES.get(name, "CognitoSession does not support this challenge"))
 
 
-def _result(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    _expect(answer, None)
-    result: Mapping[str, Any] = answer["AuthenticationResult"]
+def _result(response: Mapping[str, Any]) -> Mapping[str, Any]:
+    _expect(response, None)
+    result: Mapping[str, Any] = response["AuthenticationResult"]
     return result

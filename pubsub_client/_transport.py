@@ -74,7 +74,7 @@ class Ack(NamedTuple):
     error: Exception | None = None
 
     @property
-    def refused(self) -> bool:
+    def rejected(self) -> bool:
         """Whether the broker answered with a failure."""
         return self.error is None and (self.code is None or self.code >= FIRST_FAILURE)
 

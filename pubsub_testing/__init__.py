@@ -1,7 +1,7 @@
-"""A pytest plugin: tests of an application run against the real authorization, on a cloud inside this machine.
+"""A pytest plugin: tests of an application run against the real authorization on a local cloud.
 
-It offers the fixtures of :mod:`pubsub_testing.fixtures`, and does nothing for tests that ask for none of them. These
-are the types of what they give.
+The fixtures are in :mod:`pubsub_testing.fixtures`; tests that do not use them are not affected. This module contains
+the types of the fixtures' values.
 """
 
 from __future__ import annotations

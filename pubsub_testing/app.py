@@ -1,4 +1,4 @@
-"""``python -m pubsub_testing.app``: a CDK app with only the toolkit's stack, with the settings in the CDK context."""
+"""``python -m pubsub_testing.app``: a CDK app with only the toolkit's stack; its settings are in the CDK context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts a local cloud with a stack deployed on it, from an earlier test run's saved state if nothing has changed."""
+"""Starts a local cloud with a deployed stack, from the saved state of an earlier test run if nothing has changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ from pubsub_testing.deployment import LocalDeployment
 
 
 def toolkit_app(settings: Mapping[str, Any]) -> CdkApp:
-    """Return the app with only the toolkit's own stack.
+    """Return a CDK app with only the toolkit's stack.
 
     Raises:
         ProvisioningError: a setting is wrong.
@@ -36,10 +37,11 @@ def toolkit_app(settings: Mapping[str, Any]) -> CdkApp:
 
 
 def digest_of_toolkit_app(app: CdkApp) -> str:
-    """Return a digest of everything that decides the template of :func:`toolkit_app`, which need not be synthesized."""
+    """Return a digest of everything that decides the template of :func:`toolkit_app`."""
     packages = (find_spec(name) for name in ("amplify_pubsub", "pubsub_client"))
     sources = [Path(folder) for each in packages if each for folder in each.submodule_search_locations or ()]
-    sources += [lambdas for each in sources if (lambdas := each.parent / "lambdas").is_dir()]  # not in a wheel
+    # In a wheel the functions are part of amplify_pubsub.
+    sources += [lambdas for each in sources if (lambdas := each.parent / "lambdas").is_dir()]
     return digest_of(sources, version("aws-cdk-lib"), sys.version, json.dumps(app.context, sort_keys=True))
 
 
@@ -50,21 +52,36 @@ def provisioned(
     """Deploy an app's stack onto a cloud that ends with the block.
 
     Args:
-        directory: for the cloud's log and the cloud assembly.
+        directory: the directory for the cloud's log and the cloud assembly.
         app: the app, which has one stack.
-        saved: the deployments of earlier test runs, to which this one is added.
-        digest: of what decides the template; without it the app is synthesized and its template decides.
+        saved: the deployments of earlier test runs; this one is added.
+        digest: a digest of everything that decides the template; without it the app is always synthesized.
 
     Raises:
-        ProvisioningError: the app failed, has no stack or several, or the stack could not be deployed.
+        ProvisioningError: the app failed, does not have exactly one stack, or the stack could not be deployed.
         LocalCloudError: the cloud does not start.
     """
     log_file, stack = directory / "cloud.log", None
-    if digest is None:
-        stack = app.synthesize(directory / "cdk.out")
-        digest = digest_of([stack.template_file], stack.name)
-    restored = saved.start(digest, region=DEFAULT_REGION, log_file=log_file) if saved else None
-    with restored or LocalCloud.start(log_file=log_file) as cloud:
+    with ExitStack() as clouds:
+
+        def restore(wanted: str | None) -> LocalCloud | None:
+            started = saved.start(wanted, region=DEFAULT_REGION, log_file=log_file) if saved and wanted else None
+            return clouds.enter_context(started) if started else None
+
+        if digest is None:
+            # Files, variables and packages can all decide what an app synthesizes. Only its template shows whether a
+            # state is current. The latest one is restored at the same time, because it usually is.
+            latest = saved.latest() if saved else None
+            with ThreadPoolExecutor(1) as background:
+                restoring = background.submit(restore, latest)
+                stack = app.synthesize(directory / "cdk.out")
+            digest, restored = digest_of([stack.template_file], stack.name), restoring.result()
+            if restored and digest != latest:
+                restored.end()
+                restored = restore(digest)
+        else:
+            restored = restore(digest)
+        cloud = restored or clouds.enter_context(LocalCloud.start(log_file=log_file))
         if not restored:
             (stack or app.synthesize(directory / "cdk.out")).deploy(cloud)
             if saved:
@@ -73,7 +90,7 @@ def provisioned(
 
 
 def save(saved: SavedDeployments, digest: str, cloud: LocalCloud) -> None:
-    """Save a deployment for later test runs; warn if that is not possible."""
+    """Save a deployment for later test runs; warn if it cannot be saved."""
     try:
         saved.save(digest, cloud)
     except NotSavedError as error:

@@ -1,4 +1,4 @@
-"""The values of the fixtures. Every pytest run with the plugin imports this, so it must be fast to import."""
+"""The types of the fixtures' values. Every pytest run imports this module, so its imports must be fast."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ class LocalDeployment:
     """A stack with PubSub on a local cloud of this test run."""
 
     cloud: LocalCloud
-    """The local cloud; it can let operations fail too."""
+    """The local cloud, which can also inject faults."""
     stack: str
     """The stack's name, for ``pubsub --stack``."""
     outputs: dict[str, str]
-    """The stack's outputs, by name, as ``pubsub outputs`` prints them."""
+    """The stack's outputs by name."""
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of the local cloud with an administrator's credentials."""
+        """Return a boto3 client of the local cloud with administrator credentials."""
         return self.cloud.client(service)
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables of a child process that reaches this cloud, and never AWS."""
+        """Return the environment variables of a child process that reaches this cloud and never AWS."""
         return self.cloud.environment()
 
 
 @dataclass(frozen=True)
 class SignedInUser:
-    """A user of the stack's user pool, signed in."""
+    """A signed-in user of the stack's user pool."""
 
     name: str
     password: str = field(repr=False)
     session: CognitoSession
-    """Gives the identity id and AWS credentials; what ``AwsIot.from_outputs`` takes."""
+    """The session for ``AwsIot.from_outputs``, with the identity id and AWS credentials."""
 
 
 class MakeSignedInUser(Protocol):
-    """Makes another signed-in user, who is removed when the test ends."""
+    """Creates another signed-in user, who is removed at the end of the test."""
 
     async def __call__(self, *, group: str | None = None) -> SignedInUser:
-        """Make the user.
+        """Create the user.
 
         Args:
-            group: a Cognito group to put the user into, one of the setting ``groups``.
+            group: the user's Cognito group, one of the setting ``groups``.
         """

@@ -1,4 +1,4 @@
-"""The fixtures. Each imports what is slow to import itself."""
+"""The fixtures. They import slow modules only when a test uses them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import pytest_asyncio
 
 from pubsub_testing.deployment import LocalDeployment, MakeSignedInUser, SignedInUser
 
-if TYPE_CHECKING:  # every pytest run with the plugin imports this module, so it must be fast to import
+if TYPE_CHECKING:  # slow to import
     from pubsub_client import PubSub
 
 
 @pytest.fixture(scope="session")
 def pubsub_settings() -> dict[str, Any]:
-    """The toolkit's settings, as its section of ``cdk.json`` has them; override it in ``conftest.py``."""
+    """The toolkit's settings, as in ``cdk.json``; override the fixture in ``conftest.py``."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def pubsub_app() -> Path | None:
-    """The directory of a CDK app of one's own, by its ``cdk.json``; override it to have its stack deployed instead."""
+    """The directory of your CDK app, with ``cdk.json``; override the fixture to deploy the app's own stack."""
     return None
 
 
@@ -36,10 +36,10 @@ def local_cloud(
     pubsub_app: Path | None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalDeployment]:
-    """A local cloud of this test run with the stack on it; it ends with the run.
+    """A local cloud with the deployed stack; it ends with the test run.
 
-    The deployed state is kept in pytest's cache. While neither the stack nor a version has changed, later runs start
-    from it. ``--cache-clear`` removes it.
+    The state is saved in pytest's cache. Later runs start from it if neither the stack nor the versions have changed.
+    ``--cache-clear`` removes it.
     """
     from local_cloud.process import LocalCloudError
     from local_cloud.provisioning import CdkApp
@@ -61,7 +61,7 @@ def local_cloud(
 
 
 def _cache_directory(config: pytest.Config) -> Path | None:
-    """Return where deployments are kept; None without pytest's cache, or if it cannot be written."""
+    """Return the directory of saved deployments; None if pytest's cache is disabled or not writable."""
     cache: pytest.Cache | None = getattr(config, "cache", None)  # None with -p no:cacheprovider
     try:
         return cache.mkdir("pubsub-deployments") if cache else None
@@ -71,7 +71,7 @@ def _cache_directory(config: pytest.Config) -> Path | None:
 
 @pytest.fixture(autouse=True)
 def _aws_is_the_local_cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the AWS SDK of a test that uses the local cloud reach it and nothing else; leave all others alone."""
+    """Let the AWS SDK reach only the local cloud, in tests that use it."""
     if "local_cloud" not in request.fixturenames:
         return
     import boto3
@@ -82,12 +82,12 @@ def _aws_is_the_local_cloud(request: pytest.FixtureRequest, monkeypatch: pytest.
         monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # an earlier test's may know a profile
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # an earlier test's session can have a profile
 
 
 @pytest_asyncio.fixture
 async def make_signed_in_user(local_cloud: LocalDeployment) -> AsyncIterator[MakeSignedInUser]:
-    """Makes fresh users and signs them in; the test's end removes users, identities and attachments."""
+    """Creates signed-in users; the end of the test removes users, identities and attachments."""
     import asyncio
 
     from pubsub_cli.aws import Aws
@@ -105,18 +105,18 @@ async def make_signed_in_user(local_cloud: LocalDeployment) -> AsyncIterator[Mak
 
     yield make
     if left := await asyncio.to_thread(users.remove):
-        pytest.fail("not everything that the test made could be removed:\n" + "\n".join(left), pytrace=False)
+        pytest.fail("these resources of the test could not be removed:\n" + "\n".join(left), pytrace=False)
 
 
 @pytest_asyncio.fixture
 async def signed_in_user(make_signed_in_user: MakeSignedInUser) -> SignedInUser:
-    """A fresh user, signed in."""
+    """A new signed-in user."""
     return await make_signed_in_user()
 
 
 @pytest_asyncio.fixture
 async def pubsub(local_cloud: LocalDeployment, signed_in_user: SignedInUser) -> AsyncIterator[PubSub]:
-    """A connected client of that user, closed when the test ends."""
+    """A connected client of this user, closed at the end of the test."""
     from pubsub_client import AwsIot, PubSub
 
     async with PubSub(AwsIot.from_outputs(local_cloud.outputs, signed_in_user.session)) as client:

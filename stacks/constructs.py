@@ -279,7 +279,7 @@ class AttachmentResources(Construct):
         chained = settings.adopt.chained_triggers
         outputs = {
             Output.REGION: Stack.of(self).region,
-            Output.USER_POOL_ID: user_pool.user_pool.user_pool_id,
+            Output.USER_POOL_ID: user_pool.pool.user_pool_id,
             Output.USER_POOL_CLIENT_ID: user_pool.client.user_pool_client_id,
             Output.IDENTITY_POOL_ID: identity_pool.identity_pool_id,
             Output.PUBSUB_ENDPOINT: policy.endpoint_address,

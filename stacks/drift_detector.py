@@ -53,7 +53,7 @@ class DriftDetector(Construct):
                 "IDENTITY_POOL_ID": identity_pool.identity_pool_id,
                 "STACK_NAME": Stack.of(self).stack_name,
                 "TRIGGERS": Stack.of(self).to_json_string(expected),
-                "USER_POOL_ID": user_pool.user_pool.user_pool_id,
+                "USER_POOL_ID": user_pool.pool.user_pool_id,
             },
             timeout=Duration.minutes(1),
         )
@@ -62,9 +62,7 @@ class DriftDetector(Construct):
             "Permission",
             roles=[self.function.execution_role],
             statements=[
-                iam.PolicyStatement(
-                    actions=["cognito-idp:DescribeUserPool"], resources=[user_pool.user_pool.user_pool_arn]
-                ),
+                iam.PolicyStatement(actions=["cognito-idp:DescribeUserPool"], resources=[user_pool.pool.user_pool_arn]),
                 iam.PolicyStatement(actions=["cognito-identity:DescribeIdentityPool"], resources=[identity_pool.arn]),
             ],
         )

@@ -86,13 +86,13 @@ class AdoptedIdentityPool(IdentityPoolResources):
     ) -> None:
         super().__init__(scope, construct_id)
         self.identity_pool_id = identity_pool_id
-        self.login_providers = [user_pool.user_pool.user_pool_provider_name, *other_providers]
+        self.login_providers = [user_pool.pool.user_pool_provider_name, *other_providers]
         self.fingerprint = fingerprint(self, identity_pool_id)
         self.auth_role = auth_role
         self.other_roles = [*other_roles]
         self._detach_before_replacing(policy)
         if user_pool.internal_client:
-            self._add_provider(settings, user_pool.user_pool, user_pool.internal_client)
+            self._add_provider(settings, user_pool.pool, user_pool.internal_client)
 
     def _add_provider(
         self, settings: Settings, user_pool: cognito.IUserPool, internal_client: cognito.IUserPoolClient
@@ -152,7 +152,7 @@ class PubSubIdentityPool(IdentityPoolResources):
         policy: IotPolicy,
     ) -> None:
         super().__init__(scope, construct_id)
-        provider_name = user_pool.user_pool.user_pool_provider_name
+        provider_name = user_pool.pool.user_pool_provider_name
         pool = cognito.CfnIdentityPool(
             self,
             "IdentityPool",

@@ -191,7 +191,7 @@ class Monitoring(Construct):
                 namespace="AWS/Cognito",
                 metric_name="SignInSuccesses",
                 dimensions_map={
-                    "UserPool": user_pool.user_pool.user_pool_id,
+                    "UserPool": user_pool.pool.user_pool_id,
                     "UserPoolClient": client.user_pool_client_id,
                 },
                 statistic="Sum",

@@ -194,7 +194,7 @@ class SignInAttachment(Construct):
             description="Pools and app client of the internal sign-in. Write access lets a person sign in as any user",
             string_value=Stack.of(self).to_json_string(
                 {
-                    "userPoolProvider": user_pool.user_pool.user_pool_provider_name,
+                    "userPoolProvider": user_pool.pool.user_pool_provider_name,
                     "internalClientId": internal_client.user_pool_client_id,
                     "identityPoolId": identity_pool.identity_pool_id,
                 }
@@ -237,7 +237,7 @@ class SignInAttachment(Construct):
                             "cognito-idp:AdminUpdateUserAttributes",
                             "cognito-idp:DescribeUserPoolClient",
                         ],
-                        resources=[user_pool.user_pool.user_pool_arn],
+                        resources=[user_pool.pool.user_pool_arn],
                     ),
                     iam.PolicyStatement(actions=["iot:AttachPolicy"], resources=["*"]),
                 ],
@@ -260,14 +260,14 @@ class SignInAttachment(Construct):
     def _allow_invocation(self, user_pool: UserPoolResources) -> None:
         """Set the triggers of a created pool, or let an adopted pool invoke them; UserPoolTriggers sets those."""
         for trigger, function in self.functions_by_trigger.items():
-            if isinstance(user_pool.user_pool, cognito.UserPool):
+            if isinstance(user_pool.pool, cognito.UserPool):
                 operation = cognito.UserPoolOperation.of(trigger[0].lower() + trigger[1:])
-                user_pool.user_pool.add_trigger(operation, function)
+                user_pool.pool.add_trigger(operation, function)
             else:
                 function.add_permission(
                     f"{trigger}Invocation",
                     principal=iam.ServicePrincipal("cognito-idp.amazonaws.com"),
-                    source_arn=user_pool.user_pool.user_pool_arn,
+                    source_arn=user_pool.pool.user_pool_arn,
                 )
 
 

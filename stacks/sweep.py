@@ -52,7 +52,7 @@ class Sweep(Construct):
                 "ATTACHMENT_MARKER": sign_in.marker,
                 "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
                 "RETRY_QUEUE_URL": sign_in.retry_queue.queue.queue_url,
-                "USER_POOL_ID": user_pool.user_pool.user_pool_id,
+                "USER_POOL_ID": user_pool.pool.user_pool_id,
                 "RETRY_PER_SECOND": str(rates.retry),
             }
         self.function = PubSubFunction(
@@ -122,7 +122,7 @@ class Sweep(Construct):
                     actions=["sqs:GetQueueAttributes", "sqs:SendMessage"],
                     resources=[sign_in.retry_queue.queue.queue_arn],
                 ),
-                iam.PolicyStatement(actions=["cognito-idp:ListUsers"], resources=[user_pool.user_pool.user_pool_arn]),
+                iam.PolicyStatement(actions=["cognito-idp:ListUsers"], resources=[user_pool.pool.user_pool_arn]),
             ]
         permission = iam.Policy(self, "Permission", roles=[self.function.execution_role], statements=statements)
         suppress_nag(

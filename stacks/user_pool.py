@@ -24,7 +24,7 @@ class UserPoolResources(Construct):
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
-        self.user_pool: cognito.IUserPool
+        self.pool: cognito.IUserPool
         """The user pool."""
         self.clients: list[cognito.IUserPoolClient]
         """App clients of users, the front end's first."""
@@ -55,7 +55,7 @@ class AdoptedUserPool(UserPoolResources):
         clients: Sequence[cognito.IUserPoolClient],
     ) -> None:
         super().__init__(scope, construct_id)
-        self.user_pool = user_pool
+        self.pool = user_pool
         self.clients = [*clients]
         if settings.attachment == "sign-in":
             self.internal_client = _internal_client(self, user_pool)
@@ -66,10 +66,10 @@ class PubSubUserPool(UserPoolResources):
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
         super().__init__(scope, construct_id)
-        self.user_pool = self._make_pool(settings)
+        self.pool = self._make_pool(settings)
         self.clients = [self._public_client(settings)]
         if settings.attachment == "sign-in":
-            self.internal_client = _internal_client(self, self.user_pool)
+            self.internal_client = _internal_client(self, self.pool)
 
     def _make_pool(self, settings: Settings) -> cognito.UserPool:
         allows_mfa = settings.mfa == "optional"
@@ -119,7 +119,7 @@ class PubSubUserPool(UserPoolResources):
         client = cognito.UserPoolClient(
             self,
             "WebClient",
-            user_pool=self.user_pool,
+            user_pool=self.pool,
             generate_secret=False,
             auth_flows=cognito.AuthFlow(user_srp=True),
             disable_o_auth=True,

@@ -51,7 +51,7 @@ class UserPoolTriggers(Construct):
         )
         adopt = settings.adopt
         is_created = isinstance(user_pool, PubSubUserPool)
-        pool_id = user_pool.user_pool.user_pool_id
+        pool_id = user_pool.pool.user_pool_id
         # Named after an adopted pool, so that a replaced pool loses the triggers.
         of_pool = self if is_created else Construct(self, f"Of{fingerprint(self, pool_id)}")
         original_settings = f"/{Stack.of(self).stack_name}/user-pool/{pool_id}/original-settings"
@@ -91,7 +91,7 @@ class UserPoolTriggers(Construct):
             properties=properties | {"AuthRoleArn": identity_pool.auth_role.role_arn},
         )
         # The dependency on a function includes the pool's permission to invoke it.
-        resource.node.add_dependency(*permissions, user_pool.user_pool, *triggers.values())
+        resource.node.add_dependency(*permissions, user_pool.pool, *triggers.values())
 
     def _permission(
         self,
@@ -121,7 +121,7 @@ class UserPoolTriggers(Construct):
                         "cognito-idp:UpdateGroup",
                         "cognito-idp:UpdateUserPool",
                     ],
-                    resources=[user_pool.user_pool.user_pool_arn],
+                    resources=[user_pool.pool.user_pool_arn],
                 ),
                 # Setting a group's role passes it to Cognito. AWS does not document whether Cognito names the service.
                 iam.PolicyStatement(

@@ -1,4 +1,4 @@
-"""A CDK app of somebody's own, with a user pool, an identity pool and a role of its own, and PubSub for their users."""
+"""A CDK app with its own user pool, identity pool and role, and PubSub for its users."""
 
 from __future__ import annotations
 

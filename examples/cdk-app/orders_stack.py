@@ -1,28 +1,26 @@
-"""The stack of an application that has its own users, and gives them PubSub by three constructs."""
+"""The stack of an application with its own users. Three constructs give them PubSub."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
+from constructs import Construct
 
 from amplify_pubsub import PubSubAccess, PubSubAttachment, PubSubPolicy
-
-if TYPE_CHECKING:
-    from constructs import Construct
 
 _SERVICE = "cognito-identity.amazonaws.com"
 
 
 class OrdersStack(Stack):
-    """Users who see their own orders, and the news for all of them."""
+    """Each user sees their own orders, and news for all users."""
 
     def __init__(self, scope: Construct, construct_id: str, **options: Any) -> None:
         super().__init__(scope, construct_id, **options)
 
-        # What the application has anyway.
+        # The application's own pools and role.
         user_pool = cognito.UserPool(self, "Users", removal_policy=RemovalPolicy.DESTROY)
         web = user_pool.add_client("Web", auth_flows=cognito.AuthFlow(user_srp=True))
         identity_pool = cognito.CfnIdentityPool(

@@ -42,8 +42,13 @@ class Chain:
     def __init__(self, session: boto3.Session) -> None:
         self._ssm = session.client("ssm", config=LIMITS)
         self._cognito = session.client("cognito-idp", config=LIMITS)
-        self._cognito_once = session.client("cognito-idp", config=limits(attempts=1))
-        self._kms = session.client("kms", config=LIMITS)
+        self._sign_in = InternalSignIn(
+            cognito=self._cognito,
+            cognito_once=session.client("cognito-idp", config=limits(attempts=1)),
+            kms=session.client("kms", config=LIMITS),
+            mac_key_id=os.environ["MAC_KEY_ID"],
+            secrets=_secrets,
+        )
         self._iot = iot_client(attempts=int(os.environ["ATTEMPTS"]), session=session)
         # GetId needs no AWS credentials, so the function's role needs no permission for it.
         self._identities = session.client("cognito-identity", config=LIMITS.merge(Config(signature_version=UNSIGNED)))
@@ -78,16 +83,7 @@ class Chain:
         ).get("UserMFASettingList"):
             raise MfaUserError
         configuration = self._configuration()
-        sign_in = InternalSignIn(
-            cognito=self._cognito,
-            cognito_once=self._cognito_once,
-            kms=self._kms,
-            mac_key_id=os.environ["MAC_KEY_ID"],
-            user_pool_id=pending.user_pool_id,
-            client_id=configuration.internal_client_id,
-            secrets=_secrets,
-        )
-        id_token = sign_in.id_token(pending.user_name)
+        id_token = self._sign_in.id_token(pending.user_pool_id, configuration.internal_client_id, pending.user_name)
         sub = _sub(id_token)
         if pending.sub not in (None, sub):
             raise CannotSignInError

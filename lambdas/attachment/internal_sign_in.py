@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attachment.errors import NewPasswordRequiredError, UnexpectedChallengeError
@@ -62,21 +61,32 @@ class ClientSecrets:
         self._secrets.pop(client_id, None)
 
 
-@dataclass(frozen=True)
 class InternalSignIn:
-    """An internal sign-in, with the clients and ids that it needs."""
+    """Signs in users on the internal app client.
 
-    cognito: CognitoIdentityProviderClient
-    cognito_once: CognitoIdentityProviderClient
-    """Without retries, because Cognito rejects a second answer to the same challenge."""
-    kms: KMSClient
-    mac_key_id: str
-    user_pool_id: str
-    client_id: str
-    secrets: ClientSecrets = field(repr=False)
+    Args:
+        cognito: the client of Cognito's user pools.
+        cognito_once: a client without retries, because Cognito rejects a second answer to the same challenge.
+        kms: the client of KMS.
+        mac_key_id: the key of the MAC.
+        secrets: keeps the app client's secret.
+    """
 
-    def id_token(self, user_name: str) -> str:
-        """Sign the user in and return the ID token.
+    def __init__(
+        self,
+        *,
+        cognito: CognitoIdentityProviderClient,
+        cognito_once: CognitoIdentityProviderClient,
+        kms: KMSClient,
+        mac_key_id: str,
+        secrets: ClientSecrets,
+    ) -> None:
+        self._cognito, self._cognito_once = cognito, cognito_once
+        self._kms, self._mac_key_id = kms, mac_key_id
+        self._secrets = secrets
+
+    def id_token(self, user_pool_id: str, client_id: str, user_name: str) -> str:
+        """Sign the user in, and return the ID token.
 
         Raises:
             NewPasswordRequiredError: the user's password is temporary.
@@ -84,29 +94,23 @@ class InternalSignIn:
             KeyError: a response lacks a member.
             botocore.exceptions.ClientError: Cognito or KMS refused.
         """
-        user = {
-            "USERNAME": user_name,
-            **self.secrets.secret_hash(self.cognito, self.user_pool_id, self.client_id, user_name),
-        }
+        secret_hash = self._secrets.secret_hash(self._cognito, user_pool_id, client_id, user_name)
+        user = {"USERNAME": user_name, **secret_hash}
         try:
-            challenge = self.cognito.admin_initiate_auth(
-                UserPoolId=self.user_pool_id, ClientId=self.client_id, AuthFlow="CUSTOM_AUTH", AuthParameters=user
+            challenge = self._cognito.admin_initiate_auth(
+                UserPoolId=user_pool_id, ClientId=client_id, AuthFlow="CUSTOM_AUTH", AuthParameters=user
             )
-        except self.cognito.exceptions.NotAuthorizedException:
-            self.secrets.forget(self.client_id)
+        except self._cognito.exceptions.NotAuthorizedException:
+            self._secrets.forget(client_id)
             raise
         if challenge["ChallengeName"] != "CUSTOM_CHALLENGE":
             raise _unexpected(challenge["ChallengeName"])
-        mac_input = sign_in_mac_input(
-            user_pool_id=self.user_pool_id,
-            client_id=self.client_id,
-            user_name=user_name,
-            nonce=challenge["ChallengeParameters"]["nonce"],
-        )
-        mac = generate_mac(self.kms, self.mac_key_id, mac_input)
-        result = self.cognito_once.admin_respond_to_auth_challenge(
-            UserPoolId=self.user_pool_id,
-            ClientId=self.client_id,
+        nonce = challenge["ChallengeParameters"]["nonce"]
+        mac_input = sign_in_mac_input(user_pool_id=user_pool_id, client_id=client_id, user_name=user_name, nonce=nonce)
+        mac = generate_mac(self._kms, self._mac_key_id, mac_input)
+        result = self._cognito_once.admin_respond_to_auth_challenge(
+            UserPoolId=user_pool_id,
+            ClientId=client_id,
             ChallengeName="CUSTOM_CHALLENGE",
             ChallengeResponses={**user, "ANSWER": base64.b64encode(mac).decode()},
             Session=challenge["Session"],

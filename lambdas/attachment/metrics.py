@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from typing import Any
 
 NAMESPACE = "AmplifyPubSub"
 OUTCOMES = ("Attached", "Queued", "Skipped", "Failed")
@@ -25,7 +26,7 @@ def emit_metrics(
     outcome: str | None = None,
     reason: str | None = None,
 ) -> None:
-    """Write one line.
+    """Write one line about attachments.
 
     Args:
         counts: the number of attachments by outcome (:data:`OUTCOMES`); missing outcomes count 0.
@@ -36,21 +37,37 @@ def emit_metrics(
         outcome: the outcome, if there was one attachment.
         reason: why the policy was not attached, or which step is missing.
     """
-    metrics = [{"Name": name, "Unit": "Count"} for name in OUTCOMES]
+    write_metrics(
+        {"Source": source},
+        {**dict.fromkeys(OUTCOMES, "Count"), "Duration": "Milliseconds"},
+        {
+            **({"outcome": outcome} if outcome else {}),
+            "reason": reason,
+            "requestId": request_id,
+            **{name: counts.get(name, 0) for name in OUTCOMES},
+            "Duration": round(seconds * 1000, 1),
+        },
+    )
+
+
+def write_metrics(dimensions: Mapping[str, str], units: Mapping[str, str], members: Mapping[str, Any]) -> None:
+    """Write one line of any metrics of the stack.
+
+    Args:
+        dimensions: dimensions in addition to the stack's name.
+        units: the unit of each metric.
+        members: the values of the metrics, and other members of the line.
+    """
     directive = {
         "Namespace": NAMESPACE,
-        "Dimensions": [["Stack", "Source"]],
-        "Metrics": [*metrics, {"Name": "Duration", "Unit": "Milliseconds"}],
+        "Dimensions": [["Stack", *dimensions]],
+        "Metrics": [{"Name": name, "Unit": unit} for name, unit in units.items()],
     }
     line = {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
         "Stack": os.environ["STACK_NAME"],
-        "Source": source,
-        **({"outcome": outcome} if outcome else {}),
-        "reason": reason,
-        "requestId": request_id,
-        **{name: counts.get(name, 0) for name in OUTCOMES},
-        "Duration": round(seconds * 1000, 1),
+        **dimensions,
+        **members,
     }
     # In one write: Lambda's runtime flushes after each write, and two writes could become two log records.
     sys.stdout.write(json.dumps(line) + "\n")

@@ -92,8 +92,11 @@ class IdentityPages:
         return Page(tuple(identities), response.get("NextToken"))
 
     def read_user_ids(self, token: str | None) -> Page[str]:
-        """Read the identity ids in that page, without guests; see :meth:`read`."""
-        page = self.read(token)
+        """Read the identity ids in that page, without guests; a pool that was deleted has none. See :meth:`read`."""
+        try:
+            page = self.read(token)
+        except self._client.exceptions.ResourceNotFoundException:
+            return Page((), None)
         return Page(tuple(each.identity_id for each in page.items if not each.is_guest), page.next_token)
 
 

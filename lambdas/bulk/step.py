@@ -38,7 +38,7 @@ _IDENTITY_ERRORS = {"LimitExceededException", "InvalidRequestException"}
 
 
 @dataclass(frozen=True)
-class Step:
+class BatchStep:
     """The step of this invocation."""
 
     number: int
@@ -53,7 +53,7 @@ class Step:
     """When the step should end, on the monotonic clock."""
 
     @classmethod
-    def begin(cls, event: Mapping[str, Any], context: Any) -> Step:
+    def begin(cls, event: Mapping[str, Any], context: Any) -> BatchStep:
         """Return the step of an invocation.
 
         Args:

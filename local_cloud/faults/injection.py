@@ -1,4 +1,4 @@
-"""Injects faults into calls on the server, and answers ``/_local_cloud/faults``."""
+"""Injects faults into calls on the server, and answers requests to ``/_local_cloud/faults``."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ from ministack.core.responses import error_response_json, fix_error_content_type
 from ministack.services import sqs
 
 from local_cloud.consistency import EXECUTIONS, PERMISSIONS, POLICIES
-from local_cloud.credentials_lifetime import LIFETIME
-from local_cloud.faults.fault import (
-    AN_HOUR,
+from local_cloud.credentials_lifetime import AN_HOUR, LIFETIME
+from local_cloud.faults import (
     Delay,
     Fail,
     Fault,
-    FaultError,
     Hang,
     Malformed,
     SetFault,
     Throttle,
     fault_as_document,
+    invalid,
     parse_fault,
+    parse_object,
     parse_seconds,
 )
-from local_cloud.faults.triggers import AWS_TIMEOUT_SECONDS, TRIGGERS
+from local_cloud.patches.authentication_triggers import AWS_TIMEOUT_SECONDS, TRIGGERS
 
 Response = tuple[int, dict[str, str], bytes]
 
 client_messages: ContextVar[Callable[[], Awaitable[dict[str, Any]]]] = ContextVar("client_messages")
-"""The ASGI ``receive`` of the current request, which after the body reports only that the client has disconnected."""
+"""The ASGI ``receive`` of the current request; after the body it reports only the client's disconnection."""
 
-# The throttling errors that are not ThrottlingException with status 400: the "Errors" of each operation in the API
-# references, and "Common errors" for the query protocol.
+# The services whose throttling error is not ThrottlingException with status 400, according to the API references.
 _THROTTLING = {
     "cognito-idp": Fail("TooManyRequestsException"),
     "cognito-identity": Fail("TooManyRequestsException"),
@@ -53,7 +52,7 @@ _NEITHER_JSON_NOR_XML = b'{"cut off": '
 
 
 class TokenBucket:
-    """A rate limit: one token a call, at most one second's tokens (but at least one), full at the start."""
+    """A rate limit: a call takes a token. The bucket holds one second's tokens, at least one, and starts full."""
 
     def __init__(self, per_second: float, now: float) -> None:
         self._per_second = per_second
@@ -73,7 +72,7 @@ class TokenBucket:
 
 @dataclass
 class ActiveFault:
-    """A fault that is set, with its state."""
+    """A fault that is set, and its state."""
 
     number: int
     fault: Fault
@@ -101,9 +100,9 @@ class ActiveFaults:
         return [each.number for each in added]
 
     def match(self, operation: str) -> ActiveFault | None:
-        """Return the first fault that affects a call of this operation, and count it.
+        """Return the first fault that affects a call of this operation, and count the call.
 
-        Faults that have affected enough calls, and rates with room, are skipped.
+        Skip faults that have affected their number of calls, and rates that are not exceeded.
         """
         for active in self._faults:
             fault = active.fault
@@ -116,7 +115,7 @@ class ActiveFaults:
         return None
 
     def clear(self, *, number: int | None = None, operation: str | None = None) -> None:
-        """Clear one fault, those of an operation, or all; calls that hang in them continue."""
+        """Clear one fault, those of an operation, or all; their hanging calls continue."""
         kept = []
         for active in self._faults:
             if number in (None, active.number) and (operation is None or operation in active.fault.operations):
@@ -126,7 +125,7 @@ class ActiveFaults:
         self._faults = kept
 
     def listed(self) -> list[SetFault]:
-        """Return the faults that are set, including those that have affected enough calls."""
+        """Return the faults that are set, including those that have affected their number of calls."""
         return [SetFault(each.number, each.fault, each.hits) for each in self._faults]
 
 
@@ -134,8 +133,8 @@ ACTIVE = ActiveFaults()
 """This cloud's faults."""
 
 
-async def answer_of_fault(service: str, operation: str, headers: dict[str, str], request_id: str) -> Response | None:
-    """Return a fault's answer to a call, after waiting if the fault delays it; None lets the service answer."""
+async def inject_fault(service: str, operation: str, headers: dict[str, str], request_id: str) -> Response | None:
+    """Return a fault's answer to a call, delayed if the fault says so; None if the service shall answer."""
     active = ACTIVE.match(operation)
     if active is None:
         return None
@@ -149,7 +148,7 @@ async def answer_of_fault(service: str, operation: str, headers: dict[str, str],
         case Malformed():
             answer_headers = {"Content-Type": "application/json"}
             fix_success_content_type(service, 200, answer_headers)
-            return 200, _for_browsers(answer_headers, request_id), _NEITHER_JSON_NOR_XML
+            return 200, _with_cors(answer_headers, request_id), _NEITHER_JSON_NOR_XML
         case Delay(seconds):
             await asyncio.sleep(seconds)
             return None
@@ -159,7 +158,7 @@ async def answer_of_fault(service: str, operation: str, headers: dict[str, str],
 
 
 def _error(fail: Fail, service: str, headers: dict[str, str], request_id: str) -> Response:
-    # ministack's denial has the form of every protocol, but only one code for iot-data and no legacy codes of SQS.
+    # ministack's denial supports every protocol, except iot-data's codes and the legacy codes of SQS.
     if service == "iot-data":
         _, answer_headers, body = error_response_json(fail.code, fail.message, fail.status)
     elif service == "sqs" and "x-amz-target" in headers:
@@ -169,10 +168,10 @@ def _error(fail: Fail, service: str, headers: dict[str, str], request_id: str) -
             service, "", "", request_id, error_code=fail.code, message=fail.message, headers=headers
         )
     fix_error_content_type(service, fail.status, answer_headers)
-    return fail.status, _for_browsers(answer_headers, request_id), body
+    return fail.status, _with_cors(answer_headers, request_id), body
 
 
-def _for_browsers(headers: dict[str, str], request_id: str) -> dict[str, str]:
+def _with_cors(headers: dict[str, str], request_id: str) -> dict[str, str]:
     shared = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*"}
     return headers | shared | {"x-amzn-requestid": request_id}
 
@@ -194,7 +193,7 @@ async def _wait_for_disconnect() -> None:
         pass
 
 
-_TIMES: dict[str, Any] = {
+_SECONDS: dict[str, Any] = {
     "policy_propagation_seconds": POLICIES,
     "permission_propagation_seconds": PERMISSIONS,
     "execution_consistency_seconds": EXECUTIONS,
@@ -202,52 +201,47 @@ _TIMES: dict[str, Any] = {
     "trigger_timeout_seconds": TRIGGERS,
 }
 _ONLY_READABLE = "only_readable_attributes"
-_KEYS = ("faults", *_TIMES, _ONLY_READABLE)
-_ALLOWED = ", ".join(_KEYS)
+_KEYS = ("faults", *_SECONDS, _ONLY_READABLE)
 
 
 def read() -> dict[str, Any]:
-    """Answer GET: the faults and the settings."""
+    """Answer GET with the faults and the settings."""
     faults = [{"number": each.number, "hits": each.hits, **fault_as_document(each.fault)} for each in ACTIVE.listed()]
-    times = {key: time.seconds for key, time in _TIMES.items()}
+    times = {key: time.seconds for key, time in _SECONDS.items()}
     return {"faults": faults, **times, _ONLY_READABLE: TRIGGERS.only_readable_attributes}
 
 
 def change(document: object) -> dict[str, Any]:
-    """Answer POST: add faults and change settings; if anything is invalid, change nothing.
+    """Answer POST: add faults and change settings, or change nothing if anything is invalid.
 
     Raises:
         FaultError: something is invalid.
     """
-    if not isinstance(document, dict):
-        raise FaultError(f"body: allowed is an object with any of {_ALLOWED}")
-    if unknown := sorted(document.keys() - {*_KEYS}):
-        raise FaultError(f"{unknown[0]!r}: no such key; allowed are {_ALLOWED}")
-    given = document.get("faults", [])
+    fields = parse_object("body", document, _KEYS)
+    given = fields.get("faults", [])
     if not isinstance(given, list):
-        raise FaultError("faults: allowed is a list of faults")
+        raise invalid("faults", given, "a list of faults")
     faults = [parse_fault(each) for each in given]
-    seconds = {key: parse_seconds(key, document[key]) for key in _TIMES if key in document}
-    only_readable = document.get(_ONLY_READABLE, TRIGGERS.only_readable_attributes)
+    seconds = {key: parse_seconds(key, fields[key]) for key in _SECONDS if key in fields}
+    only_readable = fields.get(_ONLY_READABLE, TRIGGERS.only_readable_attributes)
     if not isinstance(only_readable, bool):
-        raise FaultError(f"{_ONLY_READABLE}: allowed is true or false")
+        raise invalid(_ONLY_READABLE, only_readable, "true or false")
     TRIGGERS.only_readable_attributes = only_readable
     for key, value in seconds.items():
-        _TIMES[key].seconds = value
+        _SECONDS[key].seconds = value
     return {"numbers": ACTIVE.set(faults)}
 
 
 def clear(query: dict[str, list[str]]) -> dict[str, Any]:
-    """Answer DELETE: clear one fault by number, those of an operation, or with neither all faults and settings.
+    """Answer DELETE: clear one fault by number or those of an operation; without a query, all faults and settings.
 
     Raises:
         FaultError: the query is invalid.
     """
-    if unknown := sorted(query.keys() - {"number", "operation"}):
-        raise FaultError(f"{unknown[0]!r}: no such key; allowed are number, operation")
+    parse_object("query", query, ("number", "operation"))
     number = query.get("number", [None])[0]
     if number is not None and not (number.isascii() and number.isdigit()):
-        raise FaultError("number: allowed is the number of a fault")
+        raise invalid("number", number, "the number of a fault")
     ACTIVE.clear(number=None if number is None else int(number), operation=query.get("operation", [None])[0])
     if not query:
         POLICIES.seconds = PERMISSIONS.seconds = EXECUTIONS.seconds = 0.0

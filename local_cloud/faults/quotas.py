@@ -1,13 +1,13 @@
-"""AWS's request rates for what this toolkit calls: the default quotas of an account in a region.
+"""AWS's default quotas in a region for the operations that this toolkit calls.
 
-They are faults of the local cloud, and what ``benchmarks/scale.py`` computes with.
+The local cloud can apply them as faults, and ``benchmarks/scale.py`` calculates with them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from local_cloud.faults.fault import Fault, Throttle
+from local_cloud.faults import Fault, Throttle
 
 _IOT = "https://docs.aws.amazon.com/general/latest/gr/iot-core.html"
 _COGNITO = "https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html"
@@ -18,11 +18,11 @@ class Quota:
     """A rate that operations share.
 
     Attributes:
-        name: what Service Quotas calls it.
-        operations: which operations.
-        per_second: how many calls a second, together.
-        source: the page of AWS's documentation.
-        is_adjustable: whether AWS raises it when asked.
+        name: the name in Service Quotas.
+        operations: the operations.
+        per_second: calls per second of all these operations together.
+        source: the page in AWS's documentation.
+        is_adjustable: whether AWS raises it on request.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Quota:
 
     @property
     def fault(self) -> Fault:
-        """The fault that keeps calls to this rate."""
+        """The fault that limits calls to this rate."""
         return Fault(self.operations, Throttle(self.per_second))
 
 
@@ -42,7 +42,7 @@ def _iot(name: str, per_second: float) -> Quota:
 
 
 def _identity_pools(name: str, per_second: float) -> Quota:
-    """Return a quota of identity pools; AWS gives more in some regions."""
+    """Return a quota of identity pools; it is higher in some regions."""
     return Quota(f"Rate of {name} requests", (f"cognito-identity:{name}",), per_second, _COGNITO)
 
 
@@ -62,7 +62,7 @@ AWS_QUOTAS = (
     _identity_pools("GetCredentialsForIdentity", 200),
     _identity_pools("ListIdentities", 5),
     _user_pools("UserAuthentication", _USER_AUTHENTICATION, "InitiateAuth", "AdminInitiateAuth"),
-    # Answers to challenges are of the same category and have three times its rate for themselves.
+    # Answers to challenges have three times the rate of their category, separately.
     _user_pools(
         "UserAuthentication", 3 * _USER_AUTHENTICATION, "RespondToAuthChallenge", "AdminRespondToAuthChallenge"
     ),
@@ -88,14 +88,14 @@ AWS_QUOTAS = (
     ),
     _user_pools("UserPoolClientRead", 15, "DescribeUserPoolClient", "ListUserPoolClients", is_adjustable=False),
 )
-"""Left out: ten sign-in calls a second for each user, and what depends on the size of the user pool."""
+"""Not included: ten sign-in calls per second for each user, and increases for large user pools."""
 
 
 def quota_of(operation: str) -> Quota:
     """Return the quota of an operation such as ``iot:AttachPolicy``.
 
     Raises:
-        KeyError: none is known of it.
+        KeyError: its quota is not known.
     """
     for quota in AWS_QUOTAS:
         if operation in quota.operations:

@@ -1,7 +1,7 @@
-"""Keeps this machine's awscrt from functions, on whose path it comes first: Lambda's runtime has the SDK alone.
+"""Hides this machine's awscrt from functions, because Lambda's Python runtime does not contain it.
 
-botocore imports it wherever it finds it, which takes a cold function a fifth of its start.
+botocore imports it if it can, which takes a fifth of a cold start.
 https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
 """
 
-raise ModuleNotFoundError("no module named 'awscrt': Lambda's Python runtime has none", name="awscrt")
+raise ModuleNotFoundError("no module named 'awscrt': Lambda's Python runtime does not contain it", name="awscrt")

@@ -1,11 +1,10 @@
-"""Starts Python functions by forking a process that has imported the SDK, which takes a cold start most of its time.
+"""Starts Python functions by forking a process that has imported the SDK, the longest part of a cold start.
 
-Run as a script with the file descriptor of a Unix socket as argument. Each message on the socket asks for one process.
-It has the file descriptors of a file with :class:`Request` as JSON, of the standard input, output and error of the
-process, and of a pipe that receives its exit code. The answer is its process id.
+The script's argument is the file descriptor of a Unix socket. Each message requests one process and contains five file
+descriptors: a file with :class:`Request` as JSON, standard input, output and error, and a pipe for the exit code. The
+answer is the process id.
 
-Functions share nothing but the modules imported here. Where those could make a difference, a function gets a new
-interpreter.
+Functions share only the modules imported here. A function that could notice these gets a new interpreter.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from botocore import loaders
 
 _MESSAGE_BYTES = 64
 _FILE_DESCRIPTORS = 5
-# Read when the interpreter or the C library starts.
+# Variables that the interpreter or the C library reads when it starts.
 _READ_AT_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LOCAL_CLOUD_")
 
 
 class Request(TypedDict):
-    """What a process runs: a script, the directory that contains the function's code, and all of its environment."""
+    """The script of a process, the directory of the function's code, and the whole environment."""
 
     script: str
     cwd: str
@@ -41,31 +40,31 @@ class Request(TypedDict):
 
 
 def main() -> None:
-    """Fork until the other end of the socket is closed; in a fork, run the script."""
+    """Fork until the socket is closed; run the script in each fork."""
     sys.path.remove(str(Path(__file__).parent))  # once: it is on PYTHONPATH too
-    _prepare_the_sdk()
+    _import_sdk()
     gc.freeze()
     request = _fork_on_request(socket.socket(fileno=int(sys.argv[1])))
     if request:
         _run(request)
 
 
-def _prepare_the_sdk() -> None:
-    """Import what the first client of a process imports, and read what every client reads of botocore's data."""
-    loaders.create_loader = functools.cache(loaders.create_loader)  # the loader keeps what it has read
+def _import_sdk() -> None:
+    """Import the modules that a client imports, and read the data that every client reads."""
+    loaders.create_loader = functools.cache(loaders.create_loader)  # a loader caches its data
     import boto3
 
     boto3.Session("none", "none", region_name="us-east-1").client("sts")
 
 
 def _fork_on_request(control: socket.socket) -> Request | None:
-    """Return the request in each forked process, and None in this one at the end."""
+    """Return the request in each forked process, and None in this process at the end."""
     exit_codes: dict[int, int] = {}
     wake, wakeup = os.pipe()
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the cloud's; it ends its functions itself
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the cloud ends its functions itself
     sources: list[Any] = [control, wake]
     while True:
         ready, _, _ = select.select(sources, [], [])
@@ -100,23 +99,23 @@ def _fork_on_request(control: socket.socket) -> Request | None:
 
 
 def _report_ended(exit_codes: dict[int, int]) -> None:
-    """Write the exit codes of the processes that have ended to their pipes."""
+    """Write the exit codes of ended processes to their pipes."""
     while exit_codes:
         process_id, status = os.waitpid(-1, os.WNOHANG)
         if not process_id:
             return
         pipe = exit_codes.pop(process_id)
-        with suppress(BrokenPipeError):  # whoever started the process is not interested any more
+        with suppress(BrokenPipeError):  # nothing waits for the process any more
             os.write(pipe, str(os.waitstatus_to_exitcode(status)).encode())
         os.close(pipe)
 
 
 def _run(request: Request) -> None:
-    """Be the interpreter that runs this script, or become it."""
+    """Run the script in this process, or in a new interpreter."""
     script, env = request["script"], request["env"]
     os.chdir(request["cwd"])
     if _needs_new_interpreter(request):
-        os.execve(sys.executable, [sys.executable, script], env)  # noqa: S606 - a shell is not wanted
+        os.execve(sys.executable, [sys.executable, script], env)  # noqa: S606
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
@@ -126,7 +125,7 @@ def _run(request: Request) -> None:
 
 
 def _needs_new_interpreter(request: Request) -> bool:
-    """Tell whether the function would notice what this process has read or imported already."""
+    """Return whether the function would notice what this process has already read or imported."""
     env = request["env"]
     changed = (name for name in env.keys() | os.environ.keys() if env.get(name) != os.environ.get(name))
     own_modules = (entry.name.partition(".")[0] for entry in Path(request["cwd"]).iterdir())

@@ -1,7 +1,7 @@
-"""Patches that add to ministack what AWS does and ministack does not, before it serves.
+"""Patches add to ministack what AWS does and ministack does not.
 
-A patch is a module with a docstring that links to AWS's documentation, and a function ``install()``. What it uses or
-replaces in ministack it names in full, such as ``iot._policies``, because these names are checked first.
+A patch is a module with a function ``install()`` and docstrings that link to AWS's documentation. It writes names in
+ministack in full, such as ``iot._policies``: :func:`install` checks that they exist.
 """
 
 from __future__ import annotations
@@ -22,26 +22,19 @@ PATCHES = (
     "mqtt",
     "iot_policies",
     "test_authorization",
-    "iot_limits",
-    "identity_things",
-    "target_pages",
     "identities",
     "pool_updates",
-    "user_attributes",
     "group_roles",
     "identity_credentials",
-    "client_attributes",
+    "user_attributes",
     "case_insensitive_names",
     "custom_sign_in",
-    "user_not_found",
     "choice_sign_in",
     "challenge_sessions",
-    "mfa",
     "authentication_triggers",
     "functions",
     "http_api",
     "permissions",
-    "further_permissions",
     "message_move_tasks",
     "cloudformation",
     "state_machines",
@@ -50,17 +43,17 @@ PATCHES = (
 
 
 class PatchError(Exception):
-    """A patch does not fit this ministack, or there is none of that name; the message says which."""
+    """A patch is unknown or does not fit this ministack; the message names it."""
 
 
 def install(without: Collection[str] = ()) -> None:
-    """Install every patch except those named in ``without``.
+    """Install every patch except those in ``without``.
 
     Raises:
-        PatchError: this ministack lacks a name that a patch needs, or ``without`` names no patch.
+        PatchError: this ministack lacks a name that a patch needs, or ``without`` contains an unknown patch.
     """
     if unknown := sorted(set(without) - set(PATCHES)):
-        raise PatchError(f"no such patch: {', '.join(unknown)}; there are {', '.join(PATCHES)}")
+        raise PatchError(f"no such patch: {', '.join(unknown)}; the patches are {', '.join(PATCHES)}")
     for name in PATCHES:
         if name not in without:
             _install(name)

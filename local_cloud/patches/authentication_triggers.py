@@ -1,4 +1,4 @@
-"""Sign-ins invoke the triggers PreAuthentication and PostAuthentication."""
+"""Sign-ins invoke PreAuthentication and PostAuthentication, which ministack never invokes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,30 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import cognito, lambda_svc
 
-from local_cloud.faults.triggers import TRIGGERS
+AWS_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass
+class TriggerSettings:
+    """How long Cognito waits for a trigger, and whether events contain only attributes that the app client may read.
+
+    AWS does not document whether the client's ReadAttributes limit the event. Tests use the setting to try both.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
+    """
+
+    seconds: float = AWS_TIMEOUT_SECONDS
+    only_readable_attributes: bool = False
+
+
+TRIGGERS = TriggerSettings()
+"""The settings of this cloud."""
 
 
 def install() -> None:
@@ -27,12 +44,12 @@ _ATTEMPTS = 3
 
 _AFTER_NEW_PASSWORD = "TokenGeneration_NewPasswordChallenge"  # noqa: S105
 
-# Left out: hosted pages, which sign in long before they ask for tokens, and federated users.
+# Hosted pages and federated users are not supported.
 _SIGN_INS = {"TokenGeneration_Authentication", _AFTER_NEW_PASSWORD}
 
 
 class TriggerFailedError(Exception):
-    """The trigger stops the sign-in with this error of Cognito's."""
+    """The sign-in fails with this error of Cognito."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -42,11 +59,9 @@ class TriggerFailedError(Exception):
 def _invoke_post_authentication() -> None:
     """Invoke PostAuthentication after the credentials are verified and before tokens are returned.
 
-    ministack never invokes it. Every sign-in does, internal sign-ins too, but not a refresh. The sign-in fails after an
-    error, an answer that is not the event, or three invocations without an answer within five seconds. AWS documents
-    repeated invocations only for a function that does not respond in time. A user who has just set a new password is
-    confirmed only after the trigger: published functions recognize a first sign-in by the status in the event, which
-    AWS does not document.
+    Every sign-in invokes it, also internal ones; a refresh does not. The sign-in fails after an error, an answer that
+    is not the event, or three invocations without an answer within five seconds. A user with a new password is
+    confirmed only after the trigger. AWS does not document this, but published functions depend on it.
     https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-post-authentication.html
     https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
     """
@@ -72,7 +87,7 @@ def _invoke_post_authentication() -> None:
 
 @contextmanager
 def _not_yet_confirmed(user: dict[str, Any]) -> Iterator[None]:
-    """Restore the user's status before the new password, which ministack has changed already."""
+    """Show the status before the new password, which ministack has changed already."""
     user["UserStatus"] = "FORCE_CHANGE_PASSWORD"
     try:
         yield
@@ -90,7 +105,7 @@ def _run_post_authentication(
 
 
 def _run(trigger: str, pool_id: str, client_id: str, user: dict[str, Any], request: dict[str, Any]) -> None:
-    """Invoke a trigger, if the user pool has it, with the user's attributes and the rest of the request."""
+    """Invoke a trigger, if the user pool has it, with the user's attributes and the given request."""
     function_arn = (cognito._user_pools[pool_id].get("LambdaConfig") or {}).get(trigger)
     if not function_arn:
         return
@@ -114,11 +129,7 @@ def _run(trigger: str, pool_id: str, client_id: str, user: dict[str, Any], reque
 
 
 def _invoke(trigger: str, function_arn: str, pool_id: str, event: dict[str, Any]) -> Any:
-    """Return what a trigger's function answers to an event.
-
-    Raises:
-        TriggerFailedError: it may not be invoked, raises an error, or does not answer in time.
-    """
+    """Return the answer of a trigger's function."""
     record, config, _ = lambda_svc._get_func_record_for_ref(function_arn)
     if record is None:
         raise _invocation_failed(trigger, "ResourceNotFoundException.")
@@ -150,7 +161,7 @@ def _start(trigger: str, function: dict[str, Any], event: dict[str, Any]) -> Fut
         except Exception as error:  # noqa: BLE001
             result.set_exception(error)
 
-    # A daemon, because a function that hangs must not keep the server from ending.
+    # A daemon thread, so that a function that hangs does not keep the server alive.
     threading.Thread(target=execute, name=trigger, daemon=True).start()
     return result
 
@@ -160,7 +171,7 @@ def _invocation_failed(trigger: str, reason: str) -> TriggerFailedError:
 
 
 def _may_invoke(function: dict[str, Any], function_arn: str, pool_id: str) -> bool:
-    """Tell whether the function's resource policy lets Cognito invoke it for this user pool."""
+    """Return whether the function's resource policy lets Cognito invoke it for this user pool."""
     context = EvalContext(
         principal_arn="cognito-idp.amazonaws.com",
         principal_type="Service",
@@ -191,18 +202,17 @@ _REFRESHES = {"REFRESH_TOKEN", "REFRESH_TOKEN_AUTH"}
 def _invoke_pre_authentication() -> None:
     """Invoke PreAuthentication when a sign-in begins; its error rejects the sign-in.
 
-    ministack never invokes it. AWS lists it among the triggers of ``InitiateAuth`` and ``AdminInitiateAuth``, which
-    pass their ``ClientMetadata`` as ``validationData``, and excludes no flow. In 2020 people reported that AWS did not
-    invoke it in custom flows.
+    ``InitiateAuth`` and ``AdminInitiateAuth`` pass their ``ClientMetadata`` as ``validationData``. AWS documents no
+    exception for custom flows, but in 2020 people reported that it was not invoked there.
     https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-authentication.html
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminInitiateAuth.html
     https://github.com/aws-amplify/amplify-js/issues/5318
     """
     for operation in ("_initiate_auth", "_admin_initiate_auth"):
-        setattr(cognito, operation, _after_the_trigger(getattr(cognito, operation)))
+        setattr(cognito, operation, _after_trigger(getattr(cognito, operation)))
 
 
-def _after_the_trigger(operation: Operation) -> Operation:
+def _after_trigger(operation: Operation) -> Operation:
     def begin(data: dict[str, Any]) -> Any:
         try:
             _run_pre_authentication(data)

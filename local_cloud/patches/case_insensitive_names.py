@@ -1,7 +1,7 @@
-"""In a user pool that is not case sensitive, a user is found by name, e-mail address or preferred name in any case.
+"""A user pool that is not case sensitive finds users by name, e-mail address or preferred name in any case.
 
-ministack keeps ``UsernameConfiguration`` and goes by the exact case. The user's own name stays as it was given first,
-and nobody else can be made under another case of it.
+ministack stores ``UsernameConfiguration``, but compares the exact case. The user name stays as it was created, and is
+taken in every case.
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-case-sensitivity.html
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPool.html
 """
@@ -19,29 +19,28 @@ _CASELESS_ALIASES = ("email", "preferred_username")
 
 
 def install() -> None:
-    """Look for another case where ministack finds nobody, and before it makes a user."""
+    """Look for other cases if ministack finds no user, and before it creates one."""
     resolve = cognito._resolve_user
 
     def resolve_user(pool: dict[str, Any], username: str | None) -> Any:
         found = resolve(pool, username)
         if found[0] is None and username and _is_caseless(pool):
-            # ministack decides again for each: an alias counts only if it is verified.
+            # ministack resolves each again, because an alias counts only if it is verified.
             others = (resolve(pool, spelling) for spelling in _spellings(pool, username))
             return next((other for other in others if other[0] is not None), found)
         return found
 
     cognito._resolve_user = resolve_user
-    cognito._admin_create_user = _under_the_name_known(cognito._admin_create_user)
-    cognito._sign_up = _under_the_name_known(cognito._sign_up)
+    cognito._admin_create_user = _with_existing_name(cognito._admin_create_user)
+    cognito._sign_up = _with_existing_name(cognito._sign_up)
 
 
 def _is_caseless(pool: dict[str, Any]) -> bool:
-    """Tell whether case does not matter; it does unless the pool says otherwise."""
     return not (pool.get("UsernameConfiguration") or {}).get("CaseSensitive", True)
 
 
 def _spellings(pool: dict[str, Any], username: str) -> Iterator[str]:
-    """Yield the names and aliases of the pool's users that differ from this name in case alone."""
+    """Yield the names and aliases of users that differ from this name only in case."""
     for name, user in list(pool["_users"].items()):
         attributes = cognito._attr_list_to_dict(user["Attributes"])
         for known in (name, *(attributes.get(alias) for alias in _CASELESS_ALIASES)):
@@ -49,10 +48,10 @@ def _spellings(pool: dict[str, Any], username: str) -> Iterator[str]:
                 yield known
 
 
-def _under_the_name_known(operation: Operation) -> Operation:
-    """Let ministack see the name in the case that is taken already, so that it refuses it."""
+def _with_existing_name(operation: Operation) -> Operation:
+    """Pass the name in the case that exists already, so that ministack rejects it."""
 
-    def named_as_known(data: dict[str, Any]) -> Any:
+    def with_existing_name(data: dict[str, Any]) -> Any:
         pool = cognito._user_pools.get(data.get("UserPoolId")) or cognito._pool_for_client(data.get("ClientId"))[0]
         if pool and _is_caseless(pool):
             wanted = data.get("Username", "")
@@ -60,4 +59,4 @@ def _under_the_name_known(operation: Operation) -> Operation:
             data = data | {"Username": next(taken, wanted)}
         return operation(data)
 
-    return named_as_known
+    return with_existing_name

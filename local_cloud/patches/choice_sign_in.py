@@ -1,8 +1,8 @@
 """Choice-based sign-in through the API: the flow ``USER_AUTH`` by password, by SRP, or by a code in an e-mail or SMS.
 
-ministack offers it only on its hosted pages. A passkey (``WEB_AUTHN``) is never offered here. Codes have eight random
-digits; they are among the messages that ministack keeps at ``/_ministack/ses/messages`` and
-``/_ministack/sns/sms-messages``. Where a user pool offers codes, an administrator can create users without a password.
+ministack supports it only on its hosted pages. Passkeys (``WEB_AUTHN``) are not supported. ministack keeps the
+messages with codes at ``/_ministack/ses/messages`` and ``/_ministack/sns/sms-messages``. If a user pool allows codes,
+an administrator can create users without a password.
 https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flows-selection-sdk.html
 https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-authentication-flow-methods.html
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html
@@ -31,7 +31,7 @@ _PASSWORDS = ("PASSWORD_SRP", "PASSWORD")
 
 @dataclass(frozen=True)
 class _Code:
-    """A way to send a code: the user's attribute, and how Cognito names the medium."""
+    """The user attribute with the address for a code, and Cognito's name of the medium."""
 
     attribute: str
     medium: str
@@ -41,7 +41,7 @@ _CODES = {"EMAIL_OTP": _Code("email", "EMAIL"), "SMS_OTP": _Code("phone_number",
 
 
 def install() -> None:
-    """Serve the flow in InitiateAuth, RespondToAuthChallenge and their administrator's forms."""
+    """Add the flow to InitiateAuth, RespondToAuthChallenge and their Admin operations."""
     cognito._initiate_auth = _starting(cognito._initiate_auth)
     cognito._admin_initiate_auth = _starting(cognito._admin_initiate_auth)
     cognito._respond_to_auth_challenge = _answering(cognito._respond_to_auth_challenge)
@@ -51,7 +51,7 @@ def install() -> None:
 
 @dataclass(frozen=True)
 class _SignIn:
-    """A sign-in under way: the request at hand, whose it is, and the session that its steps share."""
+    """A sign-in: the current request, the user, and the session that its steps share."""
 
     data: dict[str, Any]
     pool_id: str
@@ -63,14 +63,14 @@ class _SignIn:
     def pool(self) -> dict[str, Any]:
         return dict(cognito._user_pools[self.pool_id])
 
-    def ask(self, challenge: str, parameters: Mapping[str, str] | None = None, **more: Any) -> Any:
-        """Answer with a challenge, the only one that this session's next request may answer."""
+    def require(self, challenge: str, parameters: Mapping[str, str] | None = None, **more: Any) -> Any:
+        """Answer with a challenge; the session's next request must answer it."""
         self.session["choice"] = challenge
-        asked = {"ChallengeName": challenge, "Session": self.token, "ChallengeParameters": dict(parameters or {})}
-        return json_response(asked | more)
+        answer = {"ChallengeName": challenge, "Session": self.token, "ChallengeParameters": dict(parameters or {})}
+        return json_response(answer | more)
 
     def begin(self, challenge: str, given: Mapping[str, str]) -> Any:
-        """Begin the challenge that was chosen, with what was given for it so far."""
+        """Begin the chosen challenge with the responses given so far."""
         if code := _CODES.get(challenge):
             return self._send(challenge, code)
         if self.user["UserStatus"] == "UNCONFIRMED":
@@ -78,16 +78,16 @@ class _SignIn:
         if challenge == "PASSWORD" and given.get("PASSWORD"):
             return self._check_password(given["PASSWORD"])
         if challenge == "PASSWORD_SRP" and given.get("SRP_A"):
-            # ministack finds the session of the answer by the secret block.
+            # ministack finds the session by the secret block in the response.
             parameters, self.session["srp"] = cognito._srp_challenge(
                 self.pool_id, self.user, self.user["Username"], given["SRP_A"], self.token
             )
-            return self.ask("PASSWORD_VERIFIER", parameters)
-        return self.ask(challenge)
+            return self.require("PASSWORD_VERIFIER", parameters)
+        return self.require(challenge)
 
     def _check_password(self, password: str) -> Any:
-        kept = self.user.get("_password") or ""
-        if not kept or not hmac.compare_digest(kept.encode(), password.encode()):
+        stored = self.user.get("_password") or ""
+        if not stored or not hmac.compare_digest(stored.encode(), password.encode()):
             return error_response_json("NotAuthorizedException", "Incorrect username or password.", 400)
         if refusal := cognito._password_signin_refused(self.user):
             return refusal
@@ -110,10 +110,10 @@ class _SignIn:
             "CODE_DELIVERY_DELIVERY_MEDIUM": code.medium,
             "CODE_DELIVERY_DESTINATION": cognito._masked_destination(attributes[code.attribute]),
         }
-        return self.ask(challenge, delivery)
+        return self.require(challenge, delivery)
 
     def check_code(self, challenge: str, given: Mapping[str, str]) -> Any:
-        """Give tokens for the right code, which also verifies the attribute and confirms the user."""
+        """Return tokens if the code is right; this also verifies the attribute and confirms the user."""
         if not hmac.compare_digest(given.get(f"{challenge}_CODE", "").encode(), self.session["code"].encode()):
             return error_response_json("CodeMismatchException", "Invalid code or auth state for the user.", 400)
         del cognito._challenge_sessions[self.token]
@@ -133,7 +133,7 @@ def _starting(operation: Operation) -> Operation:
         pool, pool_id = cognito._pool_for_client(data.get("ClientId"))
         if data.get("AuthFlow") != _FLOW or not pool or data.get("UserPoolId", pool_id) != pool_id:
             return operation(data)
-        # The text is that of USER_SRP_AUTH, with this flow's name.
+        # The error of USER_SRP_AUTH with this flow's name.
         if "ALLOW_USER_AUTH" not in pool["_clients"][data["ClientId"]].get("ExplicitAuthFlows", []):
             return error_response_json("InvalidParameterException", "USER_AUTH is not enabled for the client.", 400)
         parameters = data.get("AuthParameters") or {}
@@ -148,7 +148,7 @@ def _starting(operation: Operation) -> Operation:
         preferred = parameters.get("PREFERRED_CHALLENGE")
         if preferred in offered:
             return sign_in.begin(preferred, parameters)
-        return sign_in.ask(_SELECT, AvailableChallenges=offered)
+        return sign_in.require(_SELECT, AvailableChallenges=offered)
 
     return initiate_auth
 
@@ -206,7 +206,7 @@ def _refusal(pool: dict[str, Any], client_id: str, user: dict[str, Any] | None) 
 
 
 def _offered(pool: dict[str, Any], user: dict[str, Any]) -> list[str]:
-    """Return the challenges that a user can choose: codes are not for users who have a second factor, or must have."""
+    """Return the challenges that a user can choose; users with MFA cannot choose codes."""
     attributes = cognito._attr_list_to_dict(user["Attributes"])
     factors = _factors(pool)
     passwords = [*_PASSWORDS] if "PASSWORD" in factors and user.get("_password") else []

@@ -1,4 +1,4 @@
-"""CloudFormation handles resources as AWS does."""
+"""CloudFormation creates, updates and deletes resources as AWS does."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _ACTIVE = {"State": "Active", "StateReason": "", "StateReasonCode": "", "LastUpd
 def _complete_function_updates() -> None:
     """Complete the update of a function before the update of its stack.
 
-    ministack's CloudFormation leaves the function Pending for half a second. AWS's waits until the function is active:
+    ministack's CloudFormation leaves the function Pending for half a second.
     https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
     """
     handlers = provisioners._RESOURCE_HANDLERS[_FUNCTION]
@@ -78,9 +78,8 @@ _USER_POOL = "AWS::Cognito::UserPool"
 
 
 def _keep_user_pool_attributes() -> None:
-    """Reject an update of a stack that removes an attribute from a user pool's schema.
+    """Reject the update of a stack that removes an attribute from a user pool's schema. ministack ignores it.
 
-    ministack ignores what the template no longer contains.
     https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
     https://github.com/hashicorp/terraform-provider-aws/issues/21654
     """
@@ -102,9 +101,8 @@ _OF_ONE_METRIC = ("Dimensions", "ExtendedStatistic", "MetricName", "Namespace", 
 
 
 def _make_metric_math_alarms() -> None:
-    """Create alarms on metric math, which DescribeAlarms returns with their queries.
+    """Create alarms on metric math, which ministack's CloudFormation rejects. They are not evaluated.
 
-    ministack's CloudFormation rejects such an alarm.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
     """
     record = provisioners._cw_metric_alarm_record
@@ -124,14 +122,12 @@ def _make_metric_math_alarms() -> None:
 Resources = dict[str, Any]
 
 _KEPT: ContextVar[Resources | None] = ContextVar("kept", default=None)
-
-"""What the stack that is being deleted keeps, by logical id; None while none is, or all of it is forced."""
+"""The resources that the current deletion of a stack keeps, by logical id; None outside one or if it is forced."""
 
 
 def _keep_dependencies_of_failed_deletes() -> None:
-    """Keep the dependencies of a resource that CloudFormation fails to delete, because the next attempt needs them.
+    """Keep the dependencies of a resource that CloudFormation fails to delete. ministack deletes them.
 
-    ministack deletes them.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-delete-stack.html
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
     """

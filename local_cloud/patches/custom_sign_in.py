@@ -1,17 +1,22 @@
-"""Custom authentication refuses and challenges users as AWS does."""
+"""Custom authentication checks the user's status, needs its trigger, and handles unknown users as AWS does."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from ministack.core.responses import error_response_json
 from ministack.services import cognito
+
+Operation = Callable[[dict[str, Any]], Any]
 
 
 def install() -> None:
     """Install each part."""
     _check_user_status()
     _require_trigger()
+    _simulate_unknown_users()
 
 
 def _check_user_status() -> None:
@@ -33,8 +38,8 @@ def _check_user_status() -> None:
     ) -> Any:
         pool = cognito._user_pools[pool_id]
         user = cognito._resolve_user(pool, username)[0]
-        answer = _refusal(user) or _after_the_password(pool, user, session)
-        # ministack returns whatever stands in the place of an error.
+        answer = _refusal(user) or _challenge_after_password(pool, user, session)
+        # ministack returns the second value to the client.
         return (None, answer) if answer else define(pool_id, client_id, username, user_attrs, session, *args)
 
     def continue_custom_auth_after_define(
@@ -42,7 +47,8 @@ def _check_user_status() -> None:
     ) -> Any:
         (*_, define_result) = args
         response = (define_result or {}).get("response") or {}
-        answer = _in_place_of_tokens(session, user) if _issues_tokens(response) else None
+        issues_tokens = response.get("issueTokens") and not response.get("failAuthentication")
+        answer = _answer_instead_of_tokens(session, user) if issues_tokens else None
         if answer is None:
             return continue_after_define(token, session, user, user_attrs, *args)
         del cognito._challenge_sessions[token]
@@ -60,17 +66,17 @@ def _refusal(user: dict[str, Any]) -> Any:
     return None
 
 
-def _after_the_password(pool: dict[str, Any], user: dict[str, Any], session: dict[str, Any]) -> Any:
-    """Return what Cognito itself asks for once a custom flow's password is right."""
+def _challenge_after_password(pool: dict[str, Any], user: dict[str, Any], session: dict[str, Any]) -> Any:
+    """Return Cognito's own challenge after the password of a custom flow, None if there is none."""
     if [each["challengeName"] for each in session["challenges"][-1:]] != ["PASSWORD_VERIFIER"]:
         return None
-    asks = user["UserStatus"] == "FORCE_CHANGE_PASSWORD" or cognito._mfa_challenge_for_user(
+    needed = user["UserStatus"] == "FORCE_CHANGE_PASSWORD" or cognito._mfa_challenge_for_user(
         pool, user, session["pool_id"], user["Username"]
     )
-    return _password_auth_result(session, user) if asks else None
+    return _password_auth_result(session, user) if needed else None
 
 
-def _in_place_of_tokens(session: dict[str, Any], user: dict[str, Any]) -> Any:
+def _answer_instead_of_tokens(session: dict[str, Any], user: dict[str, Any]) -> Any:
     match user["UserStatus"]:
         case "RESET_REQUIRED":
             return cognito._password_reset_required()
@@ -86,16 +92,11 @@ def _password_auth_result(session: dict[str, Any], user: dict[str, Any]) -> Any:
     )
 
 
-def _issues_tokens(response: dict[str, Any]) -> bool:
-    return bool(response.get("issueTokens")) and not response.get("failAuthentication")
-
-
 def _require_trigger() -> None:
-    """A custom challenge needs the trigger that defines it.
+    """Reject custom authentication in a pool without DefineAuthChallenge. ministack's error differs from AWS's.
 
-    Without one, ministack's sign-in fails in words of its own.
     https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-challenge.html
-    The error is as people report it: https://github.com/aws-amplify/amplify-js/issues/5623
+    The error as people report it: https://github.com/aws-amplify/amplify-js/issues/5623
     """
     define = cognito._invoke_define_auth_challenge_trigger
 
@@ -103,8 +104,84 @@ def _require_trigger() -> None:
         pool = cognito._user_pools.get(pool_id) or {}
         if not (pool.get("LambdaConfig") or {}).get("DefineAuthChallenge"):
             text = "Custom auth lambda trigger is not configured for the user pool."
-            # ministack returns whatever stands in the place of an error.
             return None, error_response_json("InvalidParameterException", text, 400)
         return define(pool_id, *args, **details)
 
     cognito._invoke_define_auth_challenge_trigger = invoke_define_auth_challenge_trigger
+
+
+_simulating: ContextVar[bool] = ContextVar("_simulating", default=False)
+"""Whether the request is a custom authentication on a client that hides which users exist."""
+
+
+def _simulate_unknown_users() -> None:
+    """Challenge unknown users if the app client hides which users exist, and tell the triggers ``userNotFound``.
+
+    ministack rejects them, and passes the user name to the triggers as it was typed. AWS passes the user's own name.
+    Whatever the triggers answer, an unknown user gets no tokens.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-define-auth-challenge.html
+    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
+    """
+    resolve = cognito._resolve_user
+    continue_after_define = cognito._continue_custom_auth_after_define
+
+    def resolve_user(pool: dict[str, Any], username: str | None) -> Any:
+        found = resolve(pool, username)
+        return (_unknown_user(username), None) if found[0] is None and _simulating.get() else found
+
+    def continue_custom_auth_after_define(
+        token: str,
+        session: dict[str, Any],
+        user: dict[str, Any],
+        user_attrs: dict[str, str],
+        client_metadata: dict[str, str],
+        define_result: dict[str, Any] | None,
+    ) -> Any:
+        if define_result and user["UserStatus"] is None:
+            response = define_result.get("response") or {}
+            define_result["response"] = response | ({"failAuthentication": True} if response.get("issueTokens") else {})
+        return continue_after_define(token, session, user, user_attrs, client_metadata, define_result)
+
+    def with_user(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        def event(pool_id: str, client_id: str, username: str, *args: Any) -> dict[str, Any]:
+            built = build(pool_id, client_id, username, *args)
+            user = resolve(cognito._user_pools[pool_id], username)[0]
+            if user is None:
+                built["request"]["userNotFound"] = True
+            else:
+                built["userName"] = user["Username"]
+                built["request"]["userAttributes"]["cognito:user_status"] = user["UserStatus"]
+            return built
+
+        return event
+
+    for event in ("define_auth_challenge", "create_auth_challenge", "verify_auth_challenge"):
+        builder = f"_build_{event}_event"
+        setattr(cognito, builder, with_user(getattr(cognito, builder)))
+    for operation in (
+        "_initiate_auth",
+        "_admin_initiate_auth",
+        "_respond_to_auth_challenge",
+        "_admin_respond_to_auth_challenge",
+    ):
+        setattr(cognito, operation, _simulated(getattr(cognito, operation)))
+    cognito._resolve_user = resolve_user
+    cognito._continue_custom_auth_after_define = continue_custom_auth_after_define
+
+
+def _simulated(operation: Operation) -> Operation:
+    def with_simulation(data: dict[str, Any]) -> Any:
+        pool, _ = cognito._pool_for_client(data.get("ClientId"))
+        is_custom = data.get("AuthFlow") == "CUSTOM_AUTH" or data.get("ChallengeName") == "CUSTOM_CHALLENGE"
+        before = _simulating.set(bool(pool and is_custom and cognito._hides_user_existence(pool, data["ClientId"])))
+        try:
+            return operation(data)
+        finally:
+            _simulating.reset(before)
+
+    return with_simulation
+
+
+def _unknown_user(username: str | None) -> dict[str, Any]:
+    return {"Username": username, "Attributes": [], "Enabled": True, "UserStatus": None}

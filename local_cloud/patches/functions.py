@@ -1,4 +1,4 @@
-"""Lambda runs functions and writes their logs as AWS does."""
+"""Lambda invokes functions and writes their logs as AWS does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def install() -> None:
 def _check_log_permission() -> None:
     """Create a function's log group only if its role allows ``logs:CreateLogGroup``.
 
-    ministack creates a deleted group again without asking the role.
+    ministack creates it without a permission.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
     """
     emit = lambda_svc._emit_lambda_logs
@@ -45,43 +45,43 @@ def _may_create(log_group: str, role_arn: str) -> bool:
     return role_policies_allow(role_arn, role_name, "logs:CreateLogGroup", cloudwatch_logs._make_group_arn(log_group))
 
 
-_LOOK_EVERY_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 # Lambda's limit for starting a function, in addition to its timeout.
 _INIT_SECONDS = 10
 
 
 def _finish_invocations() -> None:
-    """Finish running invocations of a function that is updated or deleted, in the environments they started in.
+    """Finish running invocations of a function that is updated or deleted.
 
-    ministack kills the environments, so the invocations fail.
+    ministack kills their environments, so the invocations fail.
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html (shutdown phase)
     """
     invalidate, kill = lambda_runtime.invalidate_worker, lambda_runtime.kill_workers
-    here = threading.local()
+    current = threading.local()
 
     def invalidate_worker(*arguments: Any, **options: Any) -> None:
-        here.invalidates = True
+        current.invalidates = True
         try:
             invalidate(*arguments, **options)
         finally:
-            here.invalidates = False
+            current.invalidates = False
 
     def kill_workers(workers: Sequence[Any]) -> None:
-        at_work = [each for each in workers if each.in_use] if getattr(here, "invalidates", False) else []
-        for worker in at_work:
+        busy = [each for each in workers if each.in_use] if getattr(current, "invalidates", False) else []
+        for worker in busy:
             threading.Thread(target=_kill_when_done, args=(worker, kill), daemon=True).start()
-        kill([each for each in workers if each not in at_work])
+        kill([each for each in workers if each not in busy])
 
     lambda_runtime.kill_workers = kill_workers
     lambda_svc.invalidate_worker = invalidate_worker
 
 
 def _kill_when_done(worker: Any, kill: Callable[[Sequence[Any]], None]) -> None:
-    """Wait for the invocation, no longer than one can take: ministack never releases a worker that has failed."""
+    """Wait for the invocation until it must have timed out; ministack does not release a worker that has failed."""
     deadline = time.monotonic() + _INIT_SECONDS + float(worker.config.get("Timeout", 3))
     while worker.in_use and time.monotonic() < deadline:
-        time.sleep(_LOOK_EVERY_SECONDS)
+        time.sleep(_POLL_SECONDS)
     kill([worker])
 
 
@@ -95,14 +95,13 @@ _MARKED_CALL = f"""try:
                 print({_END_OF_LOG!r}, file=sys.stderr, flush=True)"""
 
 # A process that has ended writes no mark.
-_LONGEST_SECONDS = 0.25
+_MAX_SECONDS = 0.25
 
 
 def _answer_promptly() -> None:
-    """Return a Python function's answer without waiting for its log.
+    """Return a Python function's answer as soon as its log is complete.
 
-    ministack does not know when a function has logged its last line, so it waits 50 ms for a function that logs
-    nothing, and polls a thousand times a second. Here the function's process marks the end of the log.
+    ministack waits 50 ms for further lines and polls a thousand times a second. Here the process marks the end.
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
     """
     drain = lambda_runtime.Worker._drain_stderr_bounded
@@ -118,7 +117,7 @@ def _answer_promptly() -> None:
 
 def _until_the_end(lines: queue.Queue[str]) -> str:
     read: list[str] = []
-    deadline = time.monotonic() + _LONGEST_SECONDS
+    deadline = time.monotonic() + _MAX_SECONDS
     while (left := deadline - time.monotonic()) > 0:
         try:
             line = lines.get(timeout=left)
@@ -188,14 +187,11 @@ _WAITER = """    function _state(name) {
 
 
 def _fix_node_lambda_client() -> None:
-    """Make the Lambda client of Node functions raise errors, and wait for a function as AWS's SDK does.
+    """Make the Lambda client of Node functions raise errors and wait for a function as AWS's SDK does.
 
     ministack's client returns an error as the function's answer, and considers every function active. CDK's provider
-    framework needs both: after a failed call it polls GetFunction and then calls again.
+    framework needs both: after a failed call it polls GetFunction and then tries again.
     https://docs.aws.amazon.com/AWSJavaScriptSDK/v3/latest/Package/-aws-sdk-client-lambda/Variable/waitUntilFunctionActiveV2/
-
-    Raises:
-        ImportError: the script is not the one that this was written for.
     """
     script = lambda_runtime._NODEJS_WORKER_SCRIPT
     for theirs, ours in ((_ANSWER, _ANSWER_OR_ERROR), (_NO_WAITER, _WAITER)):

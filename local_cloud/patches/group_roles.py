@@ -1,6 +1,6 @@
-"""An identity gets the role that the identity pool's role mapping chooses: that of the user's group, say.
+"""An identity gets the role that the identity pool's role mapping chooses, for example that of the user's group.
 
-ministack always gives the authenticated role, and its ID tokens name no roles.
+ministack always gives the authenticated role, and its ID tokens contain no roles.
 https://docs.aws.amazon.com/cognito/latest/developerguide/role-based-access-control.html
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_RoleMapping.html
 https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-user-groups.html
@@ -21,7 +21,7 @@ _AUTHENTICATED_ROLE = "AuthenticatedRole"
 
 
 def install() -> None:
-    """Name the roles in ID tokens, and give out credentials of the role that the mapping chooses."""
+    """Add the roles to ID tokens, and issue credentials of the role that the mapping chooses."""
     make_token = cognito._fake_token
     set_roles = cognito._set_identity_pool_roles
     get_credentials = cognito._get_credentials_for_identity
@@ -46,7 +46,7 @@ def install() -> None:
         mapping, claims = _mapping_and_claims(data)
         if answer[0] != 200 or mapping is None:
             return answer
-        role_arn = _mapped_role(mapping, claims, data.get("CustomRoleArn"))
+        role_arn = _mapped_role(mapping, claims)
         if role_arn is None and mapping.get("AmbiguousRoleResolution") != _AUTHENTICATED_ROLE:
             return error_response_json("NotAuthorizedException", "Access to this identity's role is denied.", 400)
         if role_arn is not None:
@@ -59,7 +59,7 @@ def install() -> None:
 
 
 def _role_claims(pool_id: str, group_names: list[str]) -> dict[str, Any]:
-    """Return the claims about the roles of a user's groups; none is preferred if two groups claim to come first."""
+    """Return the role claims of a user's groups; no role is preferred if two have the lowest precedence."""
     groups = [cognito._user_pools[pool_id]["_groups"].get(name, {}) for name in group_names]
     with_role = [group for group in groups if group.get("RoleArn")]
     if not with_role:
@@ -76,7 +76,7 @@ def _precedence(group: dict[str, Any]) -> float:
 
 
 def _mapping_and_claims(data: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Return the role mapping for the login of a request, and what its token claims."""
+    """Return the role mapping for a request's login, and the claims of its token."""
     mappings: dict[str, dict[str, Any]] = (identity_pool(data) or {}).get("_role_mappings", {})
     for provider, token in (data.get("Logins") or {}).items():
         claims = cognito._token_claims(token)
@@ -86,11 +86,9 @@ def _mapping_and_claims(data: dict[str, Any]) -> tuple[dict[str, Any] | None, di
     return None, {}
 
 
-def _mapped_role(mapping: dict[str, Any], claims: dict[str, Any], custom_role_arn: str | None) -> str | None:
+def _mapped_role(mapping: dict[str, Any], claims: dict[str, Any]) -> str | None:
     if mapping["Type"] == "Token":
-        if custom_role_arn is None:
-            return claims.get("cognito:preferred_role")
-        return custom_role_arn if custom_role_arn in claims.get("cognito:roles", []) else None
+        return claims.get("cognito:preferred_role")
     rules = mapping.get("RulesConfiguration", {}).get("Rules", [])
     return next((str(rule["RoleARN"]) for rule in rules if _matches(rule, claims)), None)
 
@@ -111,7 +109,7 @@ def _matches(rule: dict[str, Any], claims: dict[str, Any]) -> bool:
 
 
 def _assume(access_key_id: str, role_arn: str) -> None:
-    """Let the credentials be those of another role, as if it had been assumed."""
+    """Make the credentials those of another role."""
     account, role_name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     session = sts._sessions[access_key_id]
     session["Arn"] = f"arn:aws:sts::{account}:assumed-role/{role_name}/CognitoIdentityCredentials"

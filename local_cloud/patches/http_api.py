@@ -1,4 +1,4 @@
-"""HTTP APIs answer unauthorized and cross-origin requests as AWS does."""
+"""HTTP APIs answer unauthorized and cross-origin requests as API Gateway does."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ministack.services import apigateway
 
 def install() -> None:
     """Install each part."""
-    _refuse_with_forbidden()
-    _read_cors_of_templates()
+    _answer_forbidden()
+    _apply_cors_of_templates()
 
 
 _FORBIDDEN = 403, {"Content-Type": "application/json"}, json.dumps({"message": "Forbidden"}).encode()
 
 
-def _refuse_with_forbidden() -> None:
+def _answer_forbidden() -> None:
     """Answer 403 Forbidden to every unauthorized call of a route with IAM authorization.
 
-    ministack answers in another service's form, passes an ``Authorization`` header that is not a signature to the
-    function, and requires a permission where there is no route, which AWS answers with 404.
+    ministack answers in another form, accepts an ``Authorization`` header that is not a signature, and answers 403
+    instead of 404 if there is no route.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam.html
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-lambda.html
     """
@@ -42,17 +42,17 @@ def _refuse_with_forbidden() -> None:
     app._enforce_execute_api = enforce_execute_api
 
 
-def _read_cors_of_templates() -> None:
+def _apply_cors_of_templates() -> None:
     """Apply the ``CorsConfiguration`` of an HTTP API that CloudFormation created.
 
-    ministack stores it with the template's spelling and reads it with the API's.
+    ministack stores the template's capitalized names and reads the API's.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-apigatewayv2-api-cors.html
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
     """
     preflight, headers = apigateway._cors_preflight_response, apigateway._cors_response_headers
-    apigateway._cors_preflight_response = lambda cors, origin: preflight(_as_in_the_api(cors), origin)
-    apigateway._cors_response_headers = lambda cors, origin: headers(_as_in_the_api(cors), origin)
+    apigateway._cors_preflight_response = lambda cors, origin: preflight(_with_api_names(cors), origin)
+    apigateway._cors_response_headers = lambda cors, origin: headers(_with_api_names(cors), origin)
 
 
-def _as_in_the_api(cors: dict[str, Any]) -> dict[str, Any]:
+def _with_api_names(cors: dict[str, Any]) -> dict[str, Any]:
     return {name[0].lower() + name[1:]: value for name, value in cors.items()}

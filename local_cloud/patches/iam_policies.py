@@ -26,7 +26,7 @@ def install() -> None:
 def _pretend_tls() -> None:
     """Set ``aws:SecureTransport`` on every request, because AWS endpoints are reached by TLS.
 
-    ministack serves plain HTTP, which the policy of CDK's staging bucket denies. Addresses in answers stay ``http``.
+    ministack serves plain HTTP, which the policy of CDK's staging bucket denies.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
     """
     pin = app.pin_request_origin
@@ -41,9 +41,8 @@ _DOCUMENTS = Path(__file__).parent.parent / "managed_policies"
 
 
 def _add_managed_policies() -> None:
-    """Add the AWS-managed policies AWSIoTDataAccess and AWSIoTConfigAccess as AWS publishes them.
+    """Add AWSIoTDataAccess and AWSIoTConfigAccess. ministack allows everything by managed policies it does not know.
 
-    ministack invents a permissive document for a managed policy that it does not know.
     https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSIoTDataAccess.html
     https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSIoTConfigAccess.html
     """
@@ -59,9 +58,8 @@ _SERVICE = "cognito-identity.amazonaws.com"
 
 
 def _replace_variables() -> None:
-    """Replace variables in the resources of IAM policies; a resource with a variable without a value matches nothing.
+    """Replace variables in the resources of IAM policies, also those of a Cognito identity. ministack does not.
 
-    ministack compares ``${...}`` literally, and does not know the variables of a Cognito identity.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
     """
@@ -94,16 +92,15 @@ def _with_values(statement: Any, context: Any) -> Any:
 
 def _value(resource: str, context: Any) -> str:
     values = {name: iam_evaluator._resolve_condition_key(name, context) for name in _VARIABLE.findall(resource)}
-    # Nothing is called so; a wildcard in a value would have to stand for itself.
+    # A resource matches nothing if a variable has no value, or one with a wildcard, which would be literal.
     if any(not isinstance(value, str) or set(value) & {"*", "?"} for value in values.values()):
         return "\ue002"
     return _VARIABLE.sub(lambda variable: str(values[variable[1]]), resource)
 
 
 def _name_boundary_in_denials() -> None:
-    """Name the permissions boundary in a denial if only the boundary does not allow the action.
+    """Name the permissions boundary in a denial if only it denies. ministack always names identity-based policies.
 
-    ministack's denials always name identity-based policies.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
     respond = iam_actions.access_denied_response
@@ -113,7 +110,7 @@ def _name_boundary_in_denials() -> None:
     ) -> tuple[int, dict[str, str], bytes]:
         resource_arn = details.get("resource_arn", "*")
         undecided = not (details.get("error_code") or details.get("message") or details.get("explicit_deny"))
-        if undecided and _allowed_but_for_the_boundary(principal_arn, action, resource_arn):
+        if undecided and _only_boundary_denies(principal_arn, action, resource_arn):
             details["message"] = (
                 f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource_arn} "
                 f"because no permissions boundary allows the {action} action"
@@ -124,7 +121,7 @@ def _name_boundary_in_denials() -> None:
     iam_actions.access_denied_response = access_denied_response
 
 
-def _allowed_but_for_the_boundary(principal_arn: str, action: str, resource_arn: str) -> bool:
+def _only_boundary_denies(principal_arn: str, action: str, resource_arn: str) -> bool:
     if ":assumed-role/" not in principal_arn:
         return False
     role_name = iam_evaluator._role_name_from_assumed_arn(principal_arn)
@@ -140,7 +137,7 @@ def role_policies_allow(principal_arn: str, role_name: str, action: str, resourc
 def role_request(
     principal_arn: str, action: str, resource_arn: str, keys: Mapping[str, Any] | None = None
 ) -> iam_evaluator.EvalContext:
-    """Return the question whether a role may do this, with the condition keys that are given."""
+    """Return a role's request to evaluate, with the given condition keys."""
     return iam_evaluator.EvalContext(
         principal_arn=principal_arn,
         principal_type="AssumedRole",

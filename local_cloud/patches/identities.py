@@ -17,9 +17,7 @@ def install() -> None:
 
 
 def _add_delete_identities() -> None:
-    """Add DeleteIdentities, which ministack does not know.
-    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_DeleteIdentities.html
-    """
+    """Add DeleteIdentities, which ministack lacks. https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_DeleteIdentities.html"""
     dispatch = cognito._dispatch_identity
 
     async def dispatch_identity(action: str, data: dict[str, Any]) -> Any:
@@ -52,12 +50,12 @@ class _Identities(dict[str, Any]):
         return super().pop(identity_id, *default)
 
     def items(self) -> Any:
-        """Return a copy, for GetId looks through all of them on one thread while another makes more."""
+        """Return a copy, because GetId iterates on one thread while others add identities."""
         return list(super().items())
 
 
 class _IdentityPools(AccountRegionScopedDict):  # type: ignore[misc]
-    """Identity pools, made by the API or by CloudFormation, that keep their identities in order."""
+    """Identity pools that keep their identities in order."""
 
     def __setitem__(self, pool_id: str, pool: dict[str, Any]) -> None:
         pool["_identities"] = _Identities(pool["_identities"])
@@ -65,9 +63,9 @@ class _IdentityPools(AccountRegionScopedDict):  # type: ignore[misc]
 
 
 def _list_in_pages() -> None:
-    """List the identities of an identity pool page by page, sorted by id.
+    """List the identities of an identity pool in pages, sorted by id. ministack returns only the first 60.
 
-    ministack returns the first 60 and no token. AWS documents no order.
+    AWS documents no order.
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_ListIdentities.html
     """
     cognito._identity_pools = _IdentityPools()
@@ -93,7 +91,7 @@ def _list_identities(data: dict[str, Any]) -> Any:
     try:
         page = identities.ids.page(pool_id, data.get("NextToken"), size)
     except TokenError:
-        return _refusal("Value at 'nextToken' was not given out by this identity pool.")
+        return _refusal("Value at 'nextToken' was not issued for this identity pool.")
     listed = [identity for each in page.keys if (identity := identities.get(each))]
     if data.get("HideDisabled"):
         listed = [each for each in listed if not each.get("_merged_into")]

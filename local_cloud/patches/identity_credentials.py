@@ -1,4 +1,4 @@
-"""Identity pools give credentials only to identities that may have them."""
+"""Identity pools check logins, roles and tokens before they issue credentials."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ Operation = Callable[[dict[str, Any]], Any]
 
 
 def _require_login() -> None:
-    """Reject requests without a login if the identity pool's guest access is off.
+    """Reject requests without a login if the identity pool's guest access is off. ministack accepts them.
 
-    ministack gives identities, tokens and credentials to guests of every pool.
     https://docs.aws.amazon.com/cognito/latest/developerguide/identity-pools.html
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_CreateIdentityPool.html
     """
-    cognito._get_id = _login_needed(cognito._get_id)
-    cognito._get_credentials_for_identity = _login_needed(cognito._get_credentials_for_identity)
-    cognito._get_open_id_token = _login_needed(cognito._get_open_id_token)
+    cognito._get_id = _requiring_login(cognito._get_id)
+    cognito._get_credentials_for_identity = _requiring_login(cognito._get_credentials_for_identity)
+    cognito._get_open_id_token = _requiring_login(cognito._get_open_id_token)
 
 
-def _login_needed(operation: Operation) -> Operation:
+def _requiring_login(operation: Operation) -> Operation:
     def with_login(data: dict[str, Any]) -> Any:
         pool = identity_pool(data)
         if pool and not data.get("Logins") and not pool["AllowUnauthenticatedIdentities"]:
@@ -48,7 +47,7 @@ def _login_needed(operation: Operation) -> Operation:
 
 
 def identity_pool(data: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the identity pool that a request names, or the one that its identity id belongs to."""
+    """Return the identity pool of a request's pool id or identity id."""
     for pool_id, pool in cognito._identity_pools.items():
         if pool_id == data.get("IdentityPoolId") or data.get("IdentityId") in pool["_identities"]:
             found: dict[str, Any] = pool
@@ -60,9 +59,8 @@ _SERVICE = "cognito-identity.amazonaws.com"
 
 
 def _require_trust() -> None:
-    """Give credentials only of a role that exists and trusts the identity pool's identities.
+    """Issue credentials only of a role that exists and trusts the identity. ministack does not check the role.
 
-    ministack does not check the role.
     https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html
     """
@@ -73,7 +71,7 @@ def _require_trust() -> None:
         if answer[0] != 200:
             return answer
         access_key_id = json.loads(answer[2])["Credentials"]["AccessKeyId"]
-        if _trusted(sts._sessions[access_key_id]):
+        if _is_trusted(sts._sessions[access_key_id]):
             return answer
         del sts._sessions[access_key_id]
         return error_response_json(
@@ -85,8 +83,8 @@ def _require_trust() -> None:
     cognito._get_credentials_for_identity = get_credentials_for_identity
 
 
-def _trusted(session: dict[str, Any]) -> bool:
-    """Tell whether the role of a session lets the session's identity assume it."""
+def _is_trusted(session: dict[str, Any]) -> bool:
+    """Return whether the role of a session trusts the session's identity."""
     role_name = session["Arn"].split("/")[1]
     role = iam._roles.get(role_name)
     if role is None:
@@ -110,8 +108,7 @@ def _trusted(session: dict[str, Any]) -> bool:
 def _check_tokens() -> None:
     """Reject tokens of users who are signed out everywhere, disabled or deleted, if ``ServerSideTokenCheck`` is on.
 
-    The setting belongs to an app client of the identity pool. ministack ignores it. Disabling a user revokes the user's
-    tokens.
+    ministack ignores this setting of an identity pool's app client.
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_CognitoIdentityProvider.html
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminDisableUser.html
     """
@@ -119,7 +116,7 @@ def _check_tokens() -> None:
     cognito._get_open_id_token = _checked(cognito._get_open_id_token)
 
 
-def _checked(operation: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+def _checked(operation: Operation) -> Operation:
     def with_check(data: dict[str, Any]) -> Any:
         pool = identity_pool(data)
         logins = data.get("Logins") or {}

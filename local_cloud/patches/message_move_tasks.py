@@ -1,7 +1,7 @@
-"""A task moves the messages of a dead-letter queue to another queue: StartMessageMoveTask, and its list and cancel.
+"""StartMessageMoveTask and ListMessageMoveTasks, which ministack lacks: a task moves dead letters to another queue.
 
-ministack lacks these operations. The patch ``further_permissions`` requires the permissions of a move. Without
-``DestinationArn`` AWS moves each message to its source queue, which is not supported here.
+The patch ``permissions`` requires the permissions of a move. Without ``DestinationArn`` AWS moves each message to its
+source queue, which is not supported here.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 """
 
@@ -18,8 +18,8 @@ from typing import Any
 from ministack.core import iam_actions
 from ministack.services import sqs
 
-_OPERATIONS = {"StartMessageMoveTask", "ListMessageMoveTasks", "CancelMessageMoveTask"}
-_DEFAULT_RATE = 500
+_OPERATIONS = {"StartMessageMoveTask", "ListMessageMoveTasks"}
+_SECONDS_PER_MESSAGE = 0.002
 _MAX_LISTED = 10
 
 
@@ -27,7 +27,6 @@ _MAX_LISTED = 10
 class _Task:
     source_arn: str
     destination_arn: str
-    rate: int
     to_move: int
     moved: int = 0
     status: str = "RUNNING"
@@ -53,7 +52,7 @@ _background: set[asyncio.Task[None]] = set()
 
 def install() -> None:
     """Add the operations, and authorize them on their queue."""
-    sqs._HANDLERS |= {"StartMessageMoveTask": _start, "ListMessageMoveTasks": _list, "CancelMessageMoveTask": _cancel}
+    sqs._HANDLERS |= {"StartMessageMoveTask": _start, "ListMessageMoveTasks": _list}
     extract = iam_actions.extract_resource_arn
 
     def extract_resource_arn(
@@ -62,9 +61,7 @@ def install() -> None:
         arn: str = extract(service, method, path, headers, body, *request)
         if service != "sqs" or headers.get("x-amz-target", "").rpartition(".")[2] not in _OPERATIONS:
             return arn
-        values = json.loads(body or b"{}")
-        task = next((each for each in _tasks if each.handle == values.get("TaskHandle")), None)
-        return str(values.get("SourceArn") or (task.source_arn if task else arn))
+        return str(json.loads(body or b"{}").get("SourceArn", arn))
 
     iam_actions.extract_resource_arn = extract_resource_arn
 
@@ -79,12 +76,7 @@ def _start(values: Mapping[str, Any], _url: str) -> dict[str, str]:
         raise sqs._Err("UnsupportedOperation", "The local cloud needs a DestinationArn.")
     if any(each.source_arn == source_arn and each.status == "RUNNING" for each in _tasks):
         raise sqs._Err("UnsupportedOperation", "There is already a task running for this source queue.")
-    task = _Task(
-        source_arn,
-        destination_arn,
-        int(values.get("MaxNumberOfMessagesPerSecond") or _DEFAULT_RATE),
-        len(_visible(source)),
-    )
+    task = _Task(source_arn, destination_arn, len(_visible(source)))
     destination_url = _queue(destination_arn)["url"]
     _tasks.insert(0, task)
     moving = asyncio.get_running_loop().create_task(_move(task, source, destination_url))
@@ -95,9 +87,7 @@ def _start(values: Mapping[str, Any], _url: str) -> dict[str, str]:
 
 async def _move(task: _Task, source: dict[str, Any], destination_url: str) -> None:
     for message in _visible(source):
-        await asyncio.sleep(1 / task.rate)
-        if task.status != "RUNNING":
-            return
+        await asyncio.sleep(_SECONDS_PER_MESSAGE)
         if message in source["messages"]:
             source["messages"].remove(message)
             attributes = message["message_attributes"]
@@ -110,14 +100,6 @@ def _list(values: Mapping[str, Any], _url: str) -> dict[str, Any]:
     _queue(values["SourceArn"])
     found = [each.as_result() for each in _tasks if each.source_arn == values["SourceArn"]]
     return {"Results": found[: min(int(values.get("MaxResults") or 1), _MAX_LISTED)]}
-
-
-def _cancel(values: Mapping[str, Any], _url: str) -> dict[str, int]:
-    task = next((each for each in _tasks if each.handle == values["TaskHandle"] and each.status == "RUNNING"), None)
-    if task is None:
-        raise sqs._Err("ResourceNotFoundException", "There is no running task with this handle.", 404)
-    task.status = "CANCELLED"
-    return {"ApproximateNumberOfMessagesMoved": task.moved}
 
 
 def _queue(arn: str) -> dict[str, Any]:

@@ -20,9 +20,9 @@ def install() -> None:
 def _require_signature() -> None:
     """Reject an unsigned WebSocket upgrade with 403.
 
-    ministack checks only signatures that are there. It accepts the root user's key without one, as for every service.
-    As on AWS the session token may stand anywhere in the query string and is not signed: Amplify JS appends it after
-    signing, and the AWS IoT device SDKs sign with ``omit_session_token=True``.
+    ministack accepts it. The root user's key needs no signature in ministack, as for every service. As on AWS the
+    session token is not signed and can be anywhere in the query string: Amplify JS appends it after signing, the AWS
+    IoT device SDKs sign with ``omit_session_token=True``.
     https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html#mqtt-ws
     https://github.com/aws/aws-iot-device-sdk-python-v2/blob/main/awsiot/mqtt5_client_builder.py
     """
@@ -50,8 +50,8 @@ _MQTT311 = b"\x00\x04MQTT\x04"
 def _accept_mqtt31() -> None:
     """Accept MQTT 3.1, which Amplify JS uses (protocol name ``MQIsdp``, level 3, subprotocol ``mqttv3.1``).
 
-    ministack rejects the level. AWS documents only 3.1.1 and 5, but its own front-end library connects with 3.1. Except
-    for name and level a CONNECT of 3.1 equals one of 3.1.1.
+    ministack rejects the level. AWS documents only 3.1.1 and 5, but its own front-end library uses 3.1, whose CONNECT
+    differs only in name and level.
     https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
     https://github.com/aws-amplify/amplify-js/blob/main/packages/pubsub/src/Providers/MqttOverWS.ts
     https://public.dhe.ibm.com/software/dw/webservices/ws-mqtt/mqtt-v3r1.html#connect
@@ -69,8 +69,7 @@ def _accept_mqtt31() -> None:
 def _replace_subscriptions() -> None:
     """Replace a session's subscription to the same topic filter, so that each message is delivered once.
 
-    ministack adds another subscription and delivers twice. Amplify JS subscribes again for every component that listens
-    and after each reconnection.
+    ministack delivers twice. Amplify JS subscribes again for every component that listens and after each reconnection.
     [MQTT-3.8.4-3], https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html; AWS lists no difference:
     https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt-differences
     """
@@ -79,13 +78,13 @@ def _replace_subscriptions() -> None:
     async def dispatch_packet(session: Any, packet_type: int, flags: int, body: bytes) -> Any:
         answer = await dispatch(session, packet_type, flags, body)
         if packet_type == iot.PKT_SUBSCRIBE:
-            await _keep_the_last_of_each_filter(session)
+            await _keep_last_of_each_filter(session)
         return answer
 
     iot._WSSession._dispatch_packet = dispatch_packet
 
 
-async def _keep_the_last_of_each_filter(session: Any) -> None:
+async def _keep_last_of_each_filter(session: Any) -> None:
     last = {topic_filter: subscription for subscription, topic_filter in session._sub_filters.items()}
     for subscription in session._sub_filters.keys() - last.values():
         await iot.broker_unsubscribe(subscription)

@@ -1,58 +1,59 @@
-"""Requests are authorized by the actions, resources and condition keys that AWS documents, where ministack's differ.
-
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-batch-api-actions.html
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
-"""
+"""Requests are authorized by the actions, resources and condition keys that AWS documents."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 
-# ministack does not know the first action, so it authorizes everybody, and has one action for a function's concurrency.
-_LAMBDA_ACTIONS = {
-    ("GET", "/account-settings"): "GetAccountSettings",
-    ("DELETE", "/concurrency"): "DeleteFunctionConcurrency",
-    ("GET", "/concurrency"): "GetFunctionConcurrency",
-    ("PUT", "/concurrency"): "PutFunctionConcurrency",
-}
-_RULE_OPERATIONS = (
-    "DeleteRule", "DescribeRule", "DisableRule", "EnableRule", "ListTargetsByRule", "PutRule", "PutTargets",
-    "RemoveTargets",
-)  # fmt: skip
+
+def install() -> None:
+    """Install each part."""
+    _correct_permissions()
+    _require_further_permissions()
+
+
+# ministack requires no permission for the first action, and another one for the second.
+_LAMBDA_ACTIONS = {"/account-settings": "GetAccountSettings", "/concurrency": "GetFunctionConcurrency"}
+_RULE_OPERATIONS = ("DescribeRule", "ListTargetsByRule")
 _POLICY_TARGETS = "/policy-targets/"
 
 _parameters: ContextVar[tuple[str, ...]] = ContextVar("parameters", default=())
 _policy_arn: ContextVar[str | None] = ContextVar("policy_arn", default=None)
 
 
-def install() -> None:
-    """Derive action, resource and condition keys from requests as AWS does."""
+def _correct_permissions() -> None:
+    """Derive action, resource and condition keys from requests as AWS does, where ministack differs.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-batch-api-actions.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+    """
     action_of_lambda, extract_action = iam_actions._lambda_action, iam_actions.extract_iam_action
     extract_arn, enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
 
     def lambda_action(method: str, path: str) -> str | None:
-        for (its_method, suffix), action in _LAMBDA_ACTIONS.items():
-            if method == its_method and path.rstrip("/").endswith(suffix):
-                return action
+        if method == "GET":
+            for suffix, action in _LAMBDA_ACTIONS.items():
+                if path.rstrip("/").endswith(suffix):
+                    return action
         action_of_others: str | None = action_of_lambda(method, path)
         return action_of_others
 
     def extract_iam_action(service: str, *request: Any) -> str | None:
         action: str | None = extract_action(service, *request)
-        # Batches need the permission for one message. ministack requires sqs:SendMessageBatch, which AWS does not have.
+        # A batch needs the permission for one message. AWS does not have ministack's sqs:SendMessageBatch.
         return action.removesuffix("Batch") if service == "sqs" and action else action
 
     def extract_resource_arn(
@@ -71,7 +72,7 @@ def install() -> None:
             details["service_context"] = {**(details.get("service_context") or {}), "iam:PolicyARN": arn}
         if action != "ssm:GetParameters" or not _parameters.get():
             return enforce(access_key, action, service, region, *request, **details)
-        # The permission to read each parameter is needed, where ministack requires one for `*`.
+        # AWS requires the permission to read each parameter, ministack one for `*`.
         for name in _parameters.get():
             arn = f"arn:aws:ssm:{region}:{get_account_id()}:parameter/{name.lstrip('/')}"
             if denied := enforce(access_key, action, service, region, **details | {"resource_arn": arn}):
@@ -85,12 +86,12 @@ def install() -> None:
 
 
 def _resource(service: str, path: str, target: str, body: bytes) -> str | None:
-    """Return the ARN that authorizes a request, where ministack takes another or ``*``."""
+    """Return the ARN that a request is authorized on; None where ministack is right."""
     account = f"{get_region()}:{get_account_id()}"
     if service == "iot" and path.startswith(_POLICY_TARGETS):
         return f"arn:aws:iot:{account}:policy/{unquote(path.removeprefix(_POLICY_TARGETS))}"
     if service == "logs" and target == "Logs_20140328.DescribeLogGroups":
-        # AWS's denial names a log group without a name. `log-group:*` matches it, the name of one log group does not.
+        # The ARN in AWS's denials. `log-group:*` matches it, the name of one log group does not.
         # https://github.com/hashicorp/terraform-provider-aws/issues/8804
         return f"arn:aws:logs:{account}:log-group::log-stream:"
     if service == "events" and target.endswith(_RULE_OPERATIONS) and (rule := _rule(body)):
@@ -107,3 +108,101 @@ def _rule(body: bytes) -> str | None:
     if not isinstance(name, str):
         return None
     return name if bus == "default" else f"{bus}/{name}"
+
+
+Request = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Permission:
+    action: str
+    resource_arn: str
+    condition_keys: Mapping[str, str] = field(default_factory=dict)
+
+
+_body: ContextVar[bytes] = ContextVar("body", default=b"")
+_denied: ContextVar[_Permission | None] = ContextVar("denied", default=None)
+
+
+def _require_further_permissions() -> None:
+    """Require the permissions to pass a role, use a key or move messages, besides that of the request's own action.
+
+    ministack requires only the permission for the action.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncognitouserpools.html
+    https://github.com/serverless/serverless/issues/6593 (UpdateUserPool of a pool with an SMS role)
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sms-sender.html
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+    """
+    extract, enforce, respond = (
+        iam_actions.extract_resource_arn,
+        iam_evaluator.enforce,
+        iam_actions.access_denied_response,
+    )
+
+    def extract_resource_arn(
+        service: str, method: str, path: str, headers: dict[str, str], body: bytes, *request: Any
+    ) -> str:
+        _body.set(body)
+        _denied.set(None)
+        arn: str = extract(service, method, path, headers, body, *request)
+        return arn
+
+    def enforce_further(access_key: str, action: str, service: str, region: str, *request: Any, **details: Any) -> Any:
+        denied = enforce(access_key, action, service, region, *request, **details)
+        if denied or action not in _FURTHER_PERMISSIONS:
+            return denied
+        for permission in _FURTHER_PERMISSIONS[action](json.loads(_body.get() or b"{}")):
+            arn, keys = permission.resource_arn, dict(permission.condition_keys)
+            denied = enforce(access_key, permission.action, service, region, resource_arn=arn, service_context=keys)
+            if denied:
+                _denied.set(permission)
+                return denied
+        return None
+
+    def access_denied_response(service: str, action: str, *request: Any, **details: Any) -> Any:
+        if permission := _denied.get():
+            action, principal_arn = permission.action, request[0]
+            details["resource_arn"] = permission.resource_arn
+            details["message"] = iam_actions.identity_denial_message(
+                action, principal_arn, permission.resource_arn, details.get("explicit_deny", False)
+            )
+        return respond(service, action, *request, **details)
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+    iam_evaluator.enforce = enforce_further
+    iam_actions.access_denied_response = access_denied_response
+
+
+def _pass_to_cognito(role_arn: str | None) -> list[_Permission]:
+    keys = {"iam:PassedToService": "cognito-idp.amazonaws.com"}
+    return [_Permission("iam:PassRole", role_arn, keys)] if role_arn else []
+
+
+def _update_user_pool(given: Request) -> list[_Permission]:
+    config = given.get("LambdaConfig") or {}
+    has_senders = any(config.get(each) for each in ("CustomEmailSender", "CustomSMSSender"))
+    key_arn = config.get("KMSKeyID")
+    pass_role = _pass_to_cognito((given.get("SmsConfiguration") or {}).get("SnsCallerArn"))
+    return [*pass_role, *([_Permission("kms:CreateGrant", key_arn)] if key_arn and has_senders else [])]
+
+
+def _set_mfa(given: Request) -> list[_Permission]:
+    sms = (given.get("SmsMfaConfiguration") or {}).get("SmsConfiguration") or {}
+    return _pass_to_cognito(sms.get("SnsCallerArn"))
+
+
+def _move_messages(given: Request) -> list[_Permission]:
+    actions = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+    source = [_Permission(action, given["SourceArn"]) for action in actions]
+    return [*source, _Permission("sqs:SendMessage", given.get("DestinationArn", "*"))]
+
+
+# Only operations that this toolkit calls, and only services whose requests are JSON.
+_FURTHER_PERMISSIONS: dict[str, Callable[[Request], Iterable[_Permission]]] = {
+    "cognito-idp:UpdateUserPool": _update_user_pool,
+    "cognito-idp:SetUserPoolMfaConfig": _set_mfa,
+    "cognito-idp:UpdateGroup": lambda given: _pass_to_cognito(given.get("RoleArn")),
+    "sqs:StartMessageMoveTask": _move_messages,
+    "sqs:ListMessageMoveTasks": lambda given: [_Permission("sqs:GetQueueAttributes", given["SourceArn"])],
+}

@@ -1,4 +1,4 @@
-"""Updates of user pools, identity pools and groups."""
+"""Updates of user pools, identity pools and groups change the same settings as on AWS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHANGEABLE = ("Description", "Precedence", "RoleArn")
 
 
 def _add_update_group() -> None:
-    """Add UpdateGroup, which changes only the given fields. ministack does not know the operation.
+    """Add UpdateGroup, which ministack lacks. It changes only the given fields.
 
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateGroup.html
     """
@@ -46,14 +46,14 @@ def _update_group(data: dict[str, Any]) -> Any:
 
 Operation = Callable[[dict[str, Any]], Any]
 
-_USER_POOL_STAYS = {
+_KEPT_IN_USER_POOLS = {
     "AliasAttributes", "Arn", "CreationDate", "CustomDomain", "Domain", "EmailMfaConfiguration",
     "EstimatedNumberOfUsers", "Id", "LastModifiedDate", "MfaConfiguration", "Name", "Policies", "SchemaAttributes",
     "SmsMfaConfiguration", "SoftwareTokenMfaConfiguration", "UserPoolTier", "UsernameAttributes",
     "UsernameConfiguration", "WebAuthnConfiguration",
 }  # fmt: skip
 
-_IDENTITY_POOL_STAYS = {"AllowUnauthenticatedIdentities", "IdentityPoolId", "IdentityPoolName"}
+_KEPT_IN_IDENTITY_POOLS = {"AllowUnauthenticatedIdentities", "IdentityPoolId", "IdentityPoolName"}
 
 _IDENTITY_POOL_DEFAULTS: Mapping[str, Any] = {
     "AllowClassicFlow": False,
@@ -67,10 +67,10 @@ _IDENTITY_POOL_DEFAULTS: Mapping[str, Any] = {
 
 
 def _reset_omitted_settings() -> None:
-    """Reset settings that UpdateUserPool and UpdateIdentityPool are not given.
+    """Reset settings that UpdateUserPool and UpdateIdentityPool do not receive. ministack keeps them.
 
-    ministack keeps them. AWS documents the reset for every parameter. According to measurements a user pool's MFA and
-    policies are kept, so this keeps them, and ``AutoVerifiedAttributes`` is reset.
+    AWS documents the reset for every parameter. According to published measurements a user pool's MFA and policies are
+    kept, and ``AutoVerifiedAttributes`` is reset.
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_UpdateIdentityPool.html
     https://github.com/go-to-k/cdkd/pull/1982
@@ -80,30 +80,30 @@ def _reset_omitted_settings() -> None:
         cognito._update_user_pool,
         cognito._user_pools,
         "UserPoolId",
-        _USER_POOL_STAYS,
+        _KEPT_IN_USER_POOLS,
         provisioners._COGNITO_USER_POOL_UPDATABLE,
     )
     cognito._update_identity_pool = _resetting(
         cognito._update_identity_pool,
         cognito._identity_pools,
         "IdentityPoolId",
-        _IDENTITY_POOL_STAYS,
+        _KEPT_IN_IDENTITY_POOLS,
         _IDENTITY_POOL_DEFAULTS,
     )
 
 
 def _resetting(
-    update: Operation, pools: Mapping[str, Any], id_name: str, stays: set[str], defaults: Mapping[str, Any]
+    update: Operation, pools: Mapping[str, Any], id_name: str, kept: set[str], defaults: Mapping[str, Any]
 ) -> Operation:
     def update_all(data: dict[str, Any]) -> Any:
         answer = update(data)
         if answer[0] == 200:
             pool = pools[data[id_name]]
             settings = {name for name in pool if not name.startswith("_")}
-            for name in settings - stays - data.keys():
+            for name in settings - kept - data.keys():
                 if name in defaults:
                     pool[name] = copy.deepcopy(defaults[name])
-                else:  # a setting that was seeded
+                else:  # seeded, unknown to ministack
                     del pool[name]
         return answer
 
@@ -114,9 +114,8 @@ _PREFIX = "aws:"
 
 
 def _keep_system_tags() -> None:
-    """Keep AWS's own tags of a pool, which begin with ``aws:``, through updates.
+    """Keep CloudFormation's tags of a pool, which begin with ``aws:``. ministack's updates remove them.
 
-    CloudFormation sets them. ministack's updates remove them.
     https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
     """
     cognito._update_user_pool = _keeping(cognito._update_user_pool, cognito._user_pools, "UserPoolId", "UserPoolTags")
@@ -126,7 +125,7 @@ def _keep_system_tags() -> None:
 
 
 def _keeping(update: Operation, pools: Mapping[str, Any], id_name: str, tags_name: str) -> Operation:
-    def update_but_system_tags(data: dict[str, Any]) -> Any:
+    def update_and_keep(data: dict[str, Any]) -> Any:
         pool = pools.get(data.get(id_name, "")) or {}
         own = {key: value for key, value in (pool.get(tags_name) or {}).items() if key.startswith(_PREFIX)}
         answer = update(data)
@@ -134,4 +133,4 @@ def _keeping(update: Operation, pools: Mapping[str, Any], id_name: str, tags_nam
             pool[tags_name] = {**(pool.get(tags_name) or {}), **own}
         return answer
 
-    return update_but_system_tags
+    return update_and_keep

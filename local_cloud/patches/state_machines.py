@@ -1,4 +1,4 @@
-"""State machines stop and act as AWS does."""
+"""Executions of state machines stop when they are stopped, and need the permissions of their role."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local_cloud.patches.iam_policies import role_policies_allow
 
 def install() -> None:
     """Install each part."""
-    _stop_executions_for_good()
+    _keep_executions_stopped()
     _check_role_permissions()
 
 
@@ -24,13 +24,13 @@ _RUNNING = "RUNNING"
 
 
 class _StoppedError(BaseException):
-    """Ends the thread of an execution; its states catch only Exception."""
+    """Ends the thread of an execution, whose states catch only Exception."""
 
 
-def _stop_executions_for_good() -> None:
+def _keep_executions_stopped() -> None:
     """Keep a stopped execution stopped when its running task returns or fails.
 
-    ministack records the task's result, retries a failed task, and replaces the status ABORTED by FAILED.
+    ministack continues with the task's result, retries a failed task, and changes the status to FAILED.
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html
     """
     add_event, fail, run = stepfunctions._add_event, stepfunctions._fail_execution, stepfunctions._run_execution
@@ -74,7 +74,7 @@ _PRINCIPAL_ARN: ContextVar[str | None] = ContextVar("principal_arn", default=Non
 def _check_role_permissions() -> None:
     """Check a state machine's role before its tasks, and a rule target's role before it starts a state machine.
 
-    ministack checks no permission.
+    ministack checks neither.
     https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-iam-roles.html
     """

@@ -19,10 +19,10 @@ class Requirement(StrEnum):
 
     OPERATOR = "an operator's AWS credentials"
     STACK = "a stack of this toolkit, not a deployment given by ids"
-    IDENTITY = "a user or identity: --user, --identity-id or --id-token"
-    USER = "the name of a user: --user or --id-token"
-    TOKEN = "an ID token: --id-token, or --user with --password-stdin"  # noqa: S105 - no token
-    PASSWORD = "a user's password: --user with --password-stdin"  # noqa: S105 - no password
+    IDENTITY = "--user or --identity-id"
+    USER = "--user"
+    TOKEN = "--id-token or --password-stdin"  # noqa: S105 - no token
+    PASSWORD = "--password-stdin"  # noqa: S105 - no password
     TEST_USERS = "test users, which --user excludes"
     PROBES = "permission to try requests that must be rejected"
     GIVEN_TOKEN = "--id-token"  # noqa: S105 - no token

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import ClientError
 
+from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.connection import UserConnects
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from types_boto3_iot import IoTClient
 
 _RECONNECT_DELAY = (0.05, 0.2)
-_DENIED = ("AccessDeniedException", "UnauthorizedException")
 
 
 class GuestIsRejected(BlockingCheck):
@@ -232,10 +232,9 @@ def _denial(attempt: Callable[[], object]) -> str | None:
     try:
         attempt()
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "VersionsLimitExceededException":
+        if error.response["Error"]["Code"] == "VersionsLimitExceededException":
             return None  # allowed, but the policy already has the most versions
-        if code not in _DENIED:
+        if not is_not_permitted(error):
             raise
         reason = re.search(r"\b(?:because|with an explicit deny)\b.*", error.response["Error"]["Message"])
         return reason[0].removeprefix("because ") if reason else "access denied"

@@ -287,7 +287,7 @@ def _last_line(checked: CheckRun, selector: UserSelector) -> str:
         return f"doctor: {counts}; start with {checked.bad[0].check.id}"
     if checked.counts[Status.WARNING]:
         return f"doctor: nothing is broken: {counts}"
-    hint = "; to check a user too: --user NAME" if selector.is_empty else ""
+    hint = "\nTo check a user too: pubsub doctor --user NAME" if selector.is_empty else ""
     return f"doctor: nothing is wrong: {counts}{hint}"
 
 

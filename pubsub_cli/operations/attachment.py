@@ -1,4 +1,4 @@
-"""Attaches the stack's IoT policy to one identity, directly or by the trigger that sign-ins fire, and detaches it."""
+"""Attach the stack's IoT policy to one identity, directly or by the trigger; detach it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import InvocationResponseTypeDef
 
 _VOID = "detached"
-"""The fingerprint of a voided marker, which is current for no attachment."""
+"""The fingerprint of a voided marker. The trigger accepts no marker with it."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The identity, and whether its attachment had to be changed."""
+    """The identity, and whether its attachment was changed."""
 
     identity_id: str
     changed: bool
@@ -37,17 +37,17 @@ class Change:
 def attach(deployment: Deployment, subject: Subject) -> Change:
     """Attach the policy to the identity, unless it is attached already.
 
-    For an identity id or an ID token the policy is attached directly. For a user the trigger attaches it: its internal
-    sign-in proves the user's identity, which a marker does not.
+    With an identity id or an ID token the policy is attached directly. With a user name the trigger attaches it:
+    its internal sign-in proves the user's identity. A marker does not prove it.
 
     Raises:
-        PreconditionError: a user is given, and the setting ``attachment`` is ``self-attach``, so there is no trigger.
-        OperationError: the user cannot sign in, or the trigger did not attach.
+        PreconditionError: a user is given, and the stack has no trigger because of ``attachment: self-attach``.
+        OperationError: the user cannot sign in, or the trigger did not attach the policy.
     """
     if subject.user and subject.only_marked:
         if not deployment.attaches_at_sign_in:
             raise PreconditionError(
-                f"--user: {deployment.stack} has attachment: self-attach, so no trigger can prove user "
+                f"--user: {deployment.stack} uses self-attach, so no trigger can prove the identity of user "
                 f"{subject.user.name}: give --id-token or --identity-id instead, or let the user's front end call "
                 f"{deployment.output(Output.SELF_ATTACH_URL)}"
             )
@@ -71,27 +71,27 @@ def _attach_user(deployment: Deployment, user: PoolUser) -> Change:
     identity_id = _marked_and_attached(deployment, find_user(deployment, user.name))
     if identity_id is None:
         raise operation_error(
-            "The trigger logged that it attached the policy, but marker and identity do not show it.",
+            "The trigger logged an attachment, but the user's marker and identity do not show it.",
             resource=user.name,
-            fix=f"Show what is attached: pubsub identity --user {shlex.quote(user.name)}",
+            fix=f"See the identity: pubsub identity --user {shlex.quote(user.name)}",
         )
     return Change(identity_id, changed=identity_id != attached_before)
 
 
 def _marked_and_attached(deployment: Deployment, user: PoolUser) -> str | None:
     marker = user.marker
-    if marker is None or marker.fingerprint != deployment.output(Output.ATTACHMENT_MARKER):
-        return None
-    return marker.identity_id if deployment.is_attached(marker.identity_id) else None
+    if marker and marker.matches(deployment.outputs) and deployment.is_attached(marker.identity_id):
+        return marker.identity_id
+    return None
 
 
 def detach(deployment: Deployment, subject: Subject) -> Change:
-    """Detach the policy and, if the user is known, void the user's marker, so that the next sign-in attaches again.
+    """Detach the policy. If the user is known, void the marker, so that the next sign-in attaches the policy again.
 
-    The policy comes first: after an interruption the marker still has the identity id, for a second call.
+    The policy is detached first. If this is interrupted, the marker still has the identity id for a second call.
 
     Raises:
-        OperationError: the identity of the user is not known, or the marker could not be voided.
+        OperationError: the user's identity is unknown, or the marker could not be voided.
     """
     identity_id, user = subject.known_identity_id(), subject.user
     attached = deployment.is_attached(identity_id)
@@ -109,7 +109,7 @@ def detach(deployment: Deployment, subject: Subject) -> Change:
 
 
 def _void_marker(deployment: Deployment, user: PoolUser, identity_id: str) -> None:
-    """Write a marker that is current for no attachment, and keeps the identity id."""
+    """Write a marker that the trigger does not accept, but that keeps the identity id."""
     deployment.aws.user_pools.admin_update_user_attributes(
         UserPoolId=deployment.output(Output.USER_POOL_ID),
         Username=user.name,
@@ -141,7 +141,7 @@ def _check_can_sign_in(deployment: Deployment, user: PoolUser) -> None:
             "Nothing to do: the first sign-in after the reset attaches the policy.",
         ),
         "EXTERNAL_PROVIDER": (
-            "is a federated user, whom only the identity provider can sign in",
+            "is a federated user, so only the identity provider can sign in this user",
             "Give the user's ID token: pubsub attach --id-token FILE",
         ),
     }
@@ -153,10 +153,10 @@ def _check_can_sign_in(deployment: Deployment, user: PoolUser) -> None:
 def _run_trigger(deployment: Deployment, user: PoolUser) -> None:
     """Invoke the trigger, which attaches the policy and marks the user.
 
-    The event has no marker attribute, so the trigger does not skip the user.
+    The event has no marker, so the trigger does not skip the user.
 
     Raises:
-        OperationError: it did not attach the policy, or could not mark the user.
+        OperationError: the trigger failed, did not attach the policy, or could not mark the user.
     """
     functions = deployment.aws.functions
     name = deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)

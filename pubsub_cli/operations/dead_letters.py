@@ -1,4 +1,4 @@
-"""Messages in the dead-letter queue: why they are there, and the SQS task that moves them back to the retry queue."""
+"""The messages in the dead-letter queue, and the SQS task that moves them back to the retry queue."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from types_boto3_sqs.type_defs import ListMessageMoveTasksResultEntryTypeDef, MessageTypeDef
 
 MAX_READ = 10_000
-"""The reasons of this many messages are counted; a move has no limit."""
+"""At most this many messages are read for their reasons. A move has no limit."""
 
 _BATCH = 10
 _HIDDEN_SECONDS = 600
-# A long poll asks all of a queue's servers, so an empty response means that no message is visible.
+# A long poll queries all servers of the queue, so an empty response means that no message is visible.
 _LONG_POLL_SECONDS = 1
 _POLL_SECONDS = 1.0
-# SQS counts approximately, and a message can be between two counts.
+# The counts of SQS are approximate, so the queue is empty only if several agree.
 _EMPTY_COUNTS = 4
 _UNFINISHED = {"RUNNING", "CANCELLING"}
 
@@ -37,8 +37,8 @@ class DeadLetter:
 
     Args:
         body: the pending attachment, as JSON.
-        reason: why the worker moved it there; None if SQS did that after the last try. After a redrive it is the
-            reason before that, if SQS moves the message there again.
+        reason: why the worker moved it there; None if SQS moved it after the last try. If SQS moves a message again
+            after a redrive, the message still has the first reason.
     """
 
     body: str
@@ -56,7 +56,7 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class MoveTask:
-    """An SQS task that moves messages: its handle while it runs, its status, and the number of messages moved."""
+    """An SQS task that moves messages. It has a handle only while it runs."""
 
     handle: str | None
     status: str
@@ -77,7 +77,7 @@ class MoveTask:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it moves nothing any more."""
+        """Whether the task has ended."""
         return self.status not in _UNFINISHED
 
 
@@ -106,9 +106,10 @@ class RetryQueues:
             ) from None
 
     def read_dead_letters(self, limit: int = MAX_READ) -> list[DeadLetter]:
-        """Read up to ``limit`` messages of the dead-letter queue, which are hidden from others meanwhile.
+        """Read up to ``limit`` messages of the dead-letter queue, and make them visible again.
 
-        If this is interrupted by a lost connection, SQS shows the messages again after ten minutes.
+        While they are read, other readers do not see them. If the connection is lost, SQS makes them visible after ten
+        minutes.
         """
         read: dict[str, MessageTypeDef] = {}
         try:
@@ -128,7 +129,7 @@ class RetryQueues:
         return [DeadLetter(each["Body"], _reason(each)) for each in read.values()]
 
     def move_dead_letters(self) -> Iterator[MoveTask]:
-        """Start a task that moves all dead letters to the retry queue, or take the running one; yield it until it ends.
+        """Move all dead letters to the retry queue by a task, or follow the running task; yield it until it ends.
 
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
         """
@@ -140,14 +141,14 @@ class RetryQueues:
             self.sqs.start_message_move_task(SourceArn=source, DestinationArn=destination)
         while True:
             task = self._latest_task(source)
-            if task and task.started > started_after:  # otherwise the list does not have the new task yet
+            if task and task.started > started_after:  # otherwise the new task is not listed yet
                 yield task
                 if task.has_ended:
                     return
             self.sleep(_POLL_SECONDS)
 
     def wait_until_empty(self, seconds: float) -> int:
-        """Wait up to ``seconds`` until the retry queue is empty; return about how many messages it has."""
+        """Wait up to ``seconds`` until the retry queue is empty; return the approximate number of its messages."""
         deadline = time.monotonic() + seconds
         counts_left = _EMPTY_COUNTS
         while True:

@@ -1,4 +1,4 @@
-"""A deployed stack, as the operations use it."""
+"""A deployed stack."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Deployment:
 
     @property
     def attaches_at_sign_in(self) -> bool:
-        """Whether the trigger attaches the policy, and not only self-attach."""
+        """Whether the trigger attaches the policy at sign-in."""
         return attaches_at_sign_in(self.outputs)
 
     @property

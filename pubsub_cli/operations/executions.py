@@ -1,4 +1,4 @@
-"""Executions of the stack's state machines, which process every identity: the sweep and the bulk detachment."""
+"""Executions of the state machines that process every identity: the sweep and the bulk detachment."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
 
 _POLL_SECONDS = 1.0
-# DescribeExecution is eventually consistent: one that was started a moment ago may not be found yet.
+# DescribeExecution is eventually consistent, so it may not find an execution that has just started.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
 _NOT_FOUND_SECONDS = 30.0
-# The output of the last step is among them, however often the next step is retried.
+# Enough to include the output of the last step, also if the next step was retried many times.
 _LAST_EVENTS = 100
 _ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 
 
 @dataclass(frozen=True)
 class Execution:
-    """An execution as it is now."""
+    """The state of an execution."""
 
     arn: str
     status: str
@@ -44,7 +44,7 @@ class Execution:
 
     @property
     def end(self) -> str:
-        """Its final status in brackets, and the cause if it failed."""
+        """The final status in brackets, and the cause if it failed."""
         return f"({self.status.lower()})" + (f": {self.cause}" if self.cause else "")
 
 
@@ -63,7 +63,7 @@ class StateMachine:
         return cls(deployment.aws.state_machines, deployment.output(output))
 
     def running(self) -> str | None:
-        """Return the ARN of the execution under way; None if there is none."""
+        """Return the ARN of the running execution; None if there is none."""
         pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=self.arn, statusFilter="RUNNING")
         return next((each["executionArn"] for page in pages for each in page["executions"]), None)
 
@@ -72,9 +72,9 @@ class StateMachine:
         return self.states.start_execution(stateMachineArn=self.arn, input=json.dumps(state))["executionArn"]
 
     def follow(self, execution_arn: str) -> Iterator[Execution]:
-        """Yield the execution whenever it changes, and at last when it has ended.
+        """Yield the execution whenever it changes, the last time when it has ended.
 
-        An execution that continues in another one, because its own history was full, is followed there.
+        If the execution continues in another one, because its own history was full, that one is followed.
 
         Raises:
             OperationError: the execution does not exist any more.
@@ -89,7 +89,7 @@ class StateMachine:
                     raise operation_error(
                         "The execution does not exist any more.",
                         resource=execution_arn,
-                        fix="Was the stack destroyed meanwhile? If not, start it again.",
+                        fix="If the stack still exists, run the command again.",
                     ) from None
                 self.sleep(_POLL_SECONDS)
                 continue
@@ -134,10 +134,10 @@ class Sweep:
     """A sweep's progress, as its state machine reports it."""
 
     full: bool = True
-    """Whether it checks every identity, and not only those changed since the last sweep."""
+    """Whether it checks every identity, or only those that changed since the last sweep."""
     dry_run: bool = False
     resumed: bool = False
-    """It continues where an interrupted one stopped."""
+    """Whether it continues a sweep that was interrupted."""
     listed: int = 0
     guests: int = 0
     other_providers: int = 0
@@ -146,11 +146,11 @@ class Sweep:
     already_attached: int = 0
     attached: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
-    """How many attachments AWS IoT refused, by error code."""
+    """The number of attachments that AWS IoT rejected, by error code."""
     queued: int = 0
-    """Users in the retry queue."""
+    """The number of users that were sent to the retry queue."""
     ended: str | None = None
-    """``completed``, ``already-running`` or ``paused``; None while it runs."""
+    """``completed``, ``already-running`` or ``paused``; None while it is running."""
 
     @classmethod
     def of(cls, progress: Mapping[str, Any]) -> Self:
@@ -169,7 +169,7 @@ class BulkDetachment:
 
     detached: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
-    """How many detachments AWS IoT refused, by error code."""
+    """The number of detachments that AWS IoT rejected, by error code."""
 
     @classmethod
     def of(cls, progress: Mapping[str, Any]) -> Self:
@@ -185,23 +185,23 @@ def running_detach_all(machine: StateMachine) -> str | None:
     """Return the ARN of the running bulk detachment; None if there is none.
 
     Raises:
-        PreconditionError: another detachment runs: after a rename, or because the stack is being destroyed.
+        PreconditionError: a detachment is running that `pubsub detach` did not start.
     """
     execution_arn = machine.running()
     if execution_arn is None:
         return None
     state = json.loads(machine.states.describe_execution(executionArn=execution_arn)["input"])
-    # An execution that continues another one has that one's state as input.
+    # The input of a continuing execution is the state of the one before.
     if not state.get("input", state).get("pause"):
         raise PreconditionError(
-            f"a policy is being detached already, after a rename or because the stack is being destroyed: "
-            f"{execution_arn}; wait until it ends, or stop it with `aws stepfunctions stop-execution --execution-arn`"
+            "a policy is already being detached, because it was renamed or the stack is being destroyed: "
+            f"{execution_arn}. Wait until it ends, or stop it with `aws stepfunctions stop-execution --execution-arn`"
         )
     return execution_arn
 
 
 def start_detach_all(deployment: Deployment, machine: StateMachine, per_second: int | None) -> str:
-    """Start the bulk detachment, which pauses attachment, and return the execution's ARN.
+    """Start the bulk detachment, and return the execution's ARN. It also pauses attachment.
 
     Args:
         deployment: the deployment.

@@ -1,4 +1,4 @@
-"""One identity and its user: how they are found, and what is known about them."""
+"""Find one identity and its user, and report what AWS knows about them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class Subject:
     """An identity and its user, as far as they are known.
 
-    No AWS API maps a user to an identity id or back. A user's marker contains the identity id; an ID token proves both.
+    No AWS API maps a user to an identity id or back. A user's marker contains the identity id. An ID token proves both.
 
     Args:
         identity_id: the identity; None for a user without a marker.
         user: the user; None for an identity given by its id.
-        only_marked: only the marker vouches for the identity id.
+        only_marked: whether the identity id is only from the marker, and so not proven.
     """
 
     identity_id: str | None
@@ -47,10 +47,10 @@ class Subject:
 def unknown_identity_id(subject: Subject) -> OperationError:
     """Return the error for a user without a marker."""
     return operation_error(
-        f"The identity id of {subject.user} is not known: the user has no marker, and no AWS API returns it.",
+        f"The identity id of {subject.user} is unknown: the user has no marker, and no AWS API returns it.",
         resource=str(subject.user),
         fix="Give --identity-id or --id-token instead of --user. With attachment: sign-in, the next sign-in or "
-        "`pubsub attach` marks the user.",
+        "`pubsub attach` writes the marker.",
     )
 
 
@@ -83,10 +83,10 @@ def find_subject(deployment: Deployment, user: str | None, identity_id: str | No
 
 
 def describe_identity(deployment: Deployment, identity_id: str) -> IdentityDescriptionResponseTypeDef:
-    """Return the DescribeIdentity answer for an identity of one of the stack's users.
+    """Return the DescribeIdentity answer for an identity of a user of the stack.
 
-    The answer does not name the identity pool. An identity in the stack's region with a login of its user pool is
-    accepted.
+    The answer does not name the identity pool. So the identity must be in the stack's region, and have a login of the
+    stack's user pool.
 
     Raises:
         OperationError: there is no such identity, or it belongs to another stack.
@@ -98,7 +98,7 @@ def describe_identity(deployment: Deployment, identity_id: str) -> IdentityDescr
         raise operation_error(f"There is no identity {identity_id} in {region}.", resource=identity_id, fix=fix)
     if not any(login.endswith(f"/{user_pool}") for login in identity.get("Logins", ())):
         raise operation_error(
-            f"Identity {identity_id} is not of this stack: it has no login of user pool {user_pool}.",
+            f"Identity {identity_id} does not belong to this stack: it has no login of user pool {user_pool}.",
             resource=identity_id,
             fix=fix,
         )
@@ -129,10 +129,7 @@ class MarkerState:
 
 @dataclass(frozen=True)
 class Attachment:
-    """An identity's policies and logins.
-
-    ``attached`` says whether the stack\'s policy is among the policies.
-    """
+    """An identity's policies and logins; ``attached`` if the stack's policy is among the policies."""
 
     identity_id: str
     policies: list[str]
@@ -144,7 +141,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class IdentityReport:
-    """What is known; None is what AWS does not return for the given input."""
+    """What AWS knows about an identity and its user; None where AWS returns nothing."""
 
     user: PoolUser | None
     groups: list[str] | None
@@ -159,7 +156,7 @@ def report_identity(deployment: Deployment, subject: Subject, now: datetime | No
         OperationError: the identity does not exist, or belongs to another stack.
     """
     user = subject.user
-    # Without a trigger, nothing reads a marker that an earlier deployment left.
+    # Without a trigger nothing reads a marker, which an earlier deployment may have left.
     marker = user.marker if user and deployment.attaches_at_sign_in else None
     return IdentityReport(
         user=user,
@@ -170,15 +167,14 @@ def report_identity(deployment: Deployment, subject: Subject, now: datetime | No
 
 
 def _marker_state(deployment: Deployment, marker: Marker, now: datetime) -> MarkerState:
-    """Evaluate a marker as the trigger does, with the trigger's own configuration."""
+    """Evaluate a marker as the trigger does, with the configuration of the deployed trigger."""
     trigger = deployment.aws.functions.get_function_configuration(
         FunctionName=deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     )
     days = int(trigger["Environment"]["Variables"]["ATTACHMENT_CACHE_DAYS"])
     attached_at = datetime.fromtimestamp(marker.attached_at, UTC)
     until = attached_at + timedelta(days=days)
-    same = marker.fingerprint == deployment.output(Output.ATTACHMENT_MARKER)
-    return MarkerState(same and attached_at <= now < until, attached_at, until)
+    return MarkerState(marker.matches(deployment.outputs) and attached_at <= now < until, attached_at, until)
 
 
 def _attachment(deployment: Deployment, identity_id: str) -> Attachment:

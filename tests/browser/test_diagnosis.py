@@ -50,7 +50,7 @@ def test_page_names_a_denied_publish_and_an_ended_session(app: App, deployment: 
         window.expect_alert("Not delivered: the connection was closed. You may not be allowed to publish")
         window.expect_connected()
         window.page.evaluate("localStorage.clear()")  # where Amplify keeps the session
-        window.send("anybody there?")  # is denied, and closes the connection
+        window.send("not allowed either")  # is denied, and closes the connection
         window.expect_status("Your session has ended.")
     window.sign_out()
 

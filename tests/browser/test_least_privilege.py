@@ -29,8 +29,8 @@ def test_page_has_a_shared_chat_and_own_notes_in_least_privilege_mode(app: App, 
     ada, grace = strict.make_user(), strict.make_user()
     identity_id = strict.identity_id(strict.sign_in(ada))
     first, second, other = app.connected(ada), app.connected(ada), app.connected(grace)
-    first.send("hello everybody")
-    other.expect_message(ada, "hello everybody")
+    first.send("hello to all")
+    other.expect_message(ada, "hello to all")
     first.add_note("milk and bread")
     second.expect_note(ada, "milk and bread")
     other.send("anything new?")  # arrives after the note would have

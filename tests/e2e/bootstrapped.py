@@ -1,4 +1,4 @@
-"""An account that the real CDK CLI has bootstrapped, for tests that deploy by the CDK CLI."""
+"""An account that the real CDK CLI has bootstrapped, for tests that deploy with the CDK CLI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.cdk_cli import CdkCli
 
 @contextmanager
 def bootstrapped(directory: Path) -> Iterator[LocalCloud]:
-    """Start a cloud that ends with the block; the test run bootstraps once."""
+    """Start a cloud that stops at the end of the block. A test run bootstraps only once."""
     log_file = directory / "cloud.log"
     with shared("bootstrap", directory) as state:
         if not state.exists():

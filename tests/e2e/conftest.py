@@ -1,4 +1,4 @@
-"""The stack, deployed on a local cloud, and its users."""
+"""The deployed stack on a local cloud, and its users."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def wait_until(condition: Callable[[], bool], what: str = "it", seconds: float =
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed stack, used with boto3 and without our client's code."""
+    """A deployed stack. It is used with boto3, not with the code of our client."""
 
     cloud: LocalCloud
     app: StackApp
@@ -107,7 +107,7 @@ class Deployment:
         return tokens
 
     def srp(self, user_name: str, password: str = PASSWORD) -> AWSSRP:
-        """Return a sign-in that is not started."""
+        """Return a sign-in that has not started."""
         return AWSSRP(
             username=user_name,
             password=password,
@@ -143,18 +143,18 @@ class Deployment:
         wait_until(lambda: bool(self.attached_policies(identity_id)), f"a policy is attached to {identity_id}")
 
     def self_attach(self, credentials: Credentials | None, **request: Any) -> Answer:
-        """Call the self-attach route, signed with these credentials if there are any."""
+        """Call the self-attach route, signed with these credentials if given."""
         url = self.outputs[Output.SELF_ATTACH_URL]
         return call(url, credentials=credentials, region=self.cloud.region, **request)
 
     def messages_in(self, queue: Output) -> int:
-        """Return the number of messages in a queue, with those in flight."""
+        """Return the number of messages in a queue, including those in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.cloud.client("sqs").get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)
         return sum(int(count) for count in answer["Attributes"].values())
 
     def worker_mapping(self) -> dict[str, Any]:
-        """Return the event source mapping between the retry queue and its worker."""
+        """Return the worker's event source mapping."""
         name = self.outputs[Output.RETRY_QUEUE_URL].rpartition("/")[2]
         arn = f"arn:aws:sqs:{self.cloud.region}:{self.cloud.account_id}:{name}"
         (mapping,) = self.cloud.client("lambda").list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
@@ -162,7 +162,7 @@ class Deployment:
 
     @contextmanager
     def worker_stopped(self) -> Iterator[None]:
-        """Keep pending attachments in the retry queue in this block; empty the queues afterwards."""
+        """Keep pending attachments in the retry queue during the block; empty the queues afterwards."""
         functions, mapping = self.cloud.client("lambda"), self.worker_mapping()["UUID"]
         functions.update_event_source_mapping(UUID=mapping, Enabled=False)
         try:
@@ -195,13 +195,13 @@ class Deployment:
             return mqtt.connect(uuid.uuid4().hex) == 0
 
     def targets(self) -> set[str]:
-        """Return what the IoT policy is attached to."""
+        """Return the targets of the IoT policy."""
         pages = self.cloud.client("iot").get_paginator("list_targets_for_policy")
         found = pages.paginate(policyName=self.policy_name, pageSize=250)
         return {target for page in found for target in page["targets"]}
 
     def resource(self, resource_type: str, part_of_logical_id: str = "") -> str:
-        """Return the physical id of the stack's one resource of a type."""
+        """Return the physical id of the stack's only resource of this type and logical id."""
         pages = self.cloud.client("cloudformation").get_paginator("list_stack_resources")
         (found,) = (
             each["PhysicalResourceId"]
@@ -234,7 +234,7 @@ class Deployment:
 
     @contextmanager
     def guests_allowed(self) -> Iterator[None]:
-        """Let the identity pool create guest identities in this block."""
+        """Let the identity pool create guest identities during the block."""
         before = self.update_identity_pool(AllowUnauthenticatedIdentities=True)
         try:
             yield
@@ -242,16 +242,16 @@ class Deployment:
             self.cloud.client("cognito-identity").update_identity_pool(**before)
 
     def calls_since(self, before: dict[str, int]) -> dict[str, int]:
-        """Return which operations were called since ``before``, and how often."""
+        """Return the number of calls since ``before`` by operation."""
         now = self.cloud.calls()
         return {name: count - before.get(name, 0) for name, count in now.items() if count != before.get(name, 0)}
 
     def trigger_lines(self) -> list[dict[str, Any]]:
-        """Return the lines that the trigger has logged, oldest first."""
+        """Return the trigger's log lines, oldest first."""
         return self.log_lines(self.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME])
 
     def log_lines(self, function_name: str) -> list[dict[str, Any]]:
-        """Return the JSON lines that a function has logged, oldest first."""
+        """Return a function's JSON log lines, oldest first."""
         function = self.cloud.client("lambda").get_function_configuration(FunctionName=function_name)
         pages = self.cloud.client("logs").get_paginator("filter_log_events")
         events = [
@@ -264,7 +264,7 @@ class Deployment:
 
     @contextmanager
     def action_denied(self, action: str, *functions: str) -> Iterator[None]:
-        """Remove an action from the inline policies of functions' roles in this block."""
+        """Remove an action from the inline policies of the functions' roles during the block."""
         iam, before = self.cloud.client("iam"), []
         for function in functions:
             configuration = self.cloud.client("lambda").get_function_configuration(FunctionName=function)
@@ -282,14 +282,14 @@ class Deployment:
                 iam.put_role_policy(**policy)
 
     def pubsub(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of ``pubsub`` against this deployment, with other environment variables."""
+        """Run a command of ``pubsub`` against this deployment, with additional environment variables."""
         command, *options = arguments
         return run_pubsub(
             [command, "--stack", self.app.stack_name, *options], self.cloud.environment() | variables, stdin
         )
 
     def doctor(self, *check_ids: str) -> dict[str, Any]:
-        """Run these checks of `pubsub doctor --json` and return its document."""
+        """Run these checks with `pubsub doctor --json`, and return the document."""
         done = self.pubsub("doctor", "--json", *[argument for each in check_ids for argument in ("--only", each)])
         document: dict[str, Any] = json.loads(done.stdout)
         return document
@@ -304,14 +304,14 @@ class Deployment:
 
 @contextmanager
 def deployed(directory: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Deployment]:
-    """Deploy on a cloud that ends with the block, by default with the repository's settings.
+    """Deploy on a local cloud that stops after the block, by default with the repository's settings.
 
-    A test run deploys once for each set of settings; later blocks restore the saved state.
+    A test run deploys once per set of settings; later blocks restore the saved state.
     """
-    with ExitStack() as until_the_end:
+    with ExitStack() as contexts:
         with shared("deployment", directory, settings) as state:
             saved = state if state.exists() else None
-            cloud = until_the_end.enter_context(LocalCloud.start(saved=saved, log_file=directory / "cloud.log"))
+            cloud = contexts.enter_context(LocalCloud.start(saved=saved, log_file=directory / "cloud.log"))
             app = StackApp(cloud, directory, settings)
             app.synth()
             if not saved:
@@ -332,15 +332,15 @@ LEAST_PRIVILEGE: dict[str, Any] = {
 @contextmanager
 def updated_to_least_privilege(directory: Path) -> Iterator[Deployment]:
     """Yield a deployment in access mode least-privilege that was ``guarded`` when the user ada signed in."""
-    with ExitStack() as until_the_end:
+    with ExitStack() as contexts:
         with shared("least-privilege", directory) as state:
             if state.exists():
-                cloud = until_the_end.enter_context(LocalCloud.start(saved=state, log_file=directory / "cloud.log"))
+                cloud = contexts.enter_context(LocalCloud.start(saved=state, log_file=directory / "cloud.log"))
                 app = StackApp(cloud, directory, LEAST_PRIVILEGE)
                 app.synth()
             else:
                 (directory / "guarded").mkdir()
-                guarded = until_the_end.enter_context(deployed(directory / "guarded"))
+                guarded = contexts.enter_context(deployed(directory / "guarded"))
                 guarded.sign_in(guarded.make_user("ada"))
                 app = StackApp(guarded.cloud, directory, LEAST_PRIVILEGE)
                 deploy(app)
@@ -351,7 +351,7 @@ def updated_to_least_privilege(directory: Path) -> Iterator[Deployment]:
 
 
 def warm(deployment: Deployment) -> None:
-    """Start the functions: a cold start on a busy machine may exceed the trigger's time."""
+    """Start the functions, because a cold start on a busy machine can exceed the trigger's budget."""
     deployment.sign_in(deployment.make_user())
     if Output.RETRY_QUEUE_URL in deployment.outputs:
         deployment.wait_until_retry_queue_is_empty()
@@ -371,6 +371,6 @@ def deploy(app: StackApp) -> Deployment:
 
 
 def check(document: dict[str, Any], check_id: str) -> dict[str, Any]:
-    """Return one check of a run's document."""
+    """Return one check of a document."""
     (found,) = (each for each in document["checks"] if each["id"] == check_id)
     return dict(found)

@@ -24,7 +24,7 @@ _CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text())["co
 
 @contextmanager
 def shared(kind: str, directory: Path, *key: object) -> Iterator[Path]:
-    """Yield where the processes of a test run share what one of them makes for a key, one process at a time."""
+    """Yield a path that the processes of a test run share for a key. Only one process at a time is in the block."""
     run = next((each for each in directory.parents if each.name.startswith("pytest-")), directory)
     run.mkdir(parents=True, exist_ok=True)
     path = run / f"{kind}-{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]}"
@@ -35,13 +35,13 @@ def shared(kind: str, directory: Path, *key: object) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class StackApp:
-    """The stack of some settings, and where its assembly and outputs are.
+    """The stack with some settings, and the location of its assembly and outputs.
 
     Args:
         cloud: the local cloud to deploy to.
         directory: holds the cloud assembly and the outputs.
-        settings: the section ``amplify-pubsub`` instead of the repository's; None takes that of its cdk.json.
-        environment: the environment of the settings; None takes the default one.
+        settings: the section ``amplify-pubsub``; None selects the section of the repository's cdk.json.
+        environment: the environment; None selects the default environment.
     """
 
     cloud: LocalCloud
@@ -61,16 +61,16 @@ class StackApp:
 
     @property
     def stack_name(self) -> str:
-        """The name of the one stack."""
+        """The stack's name."""
         return SynthesizedStack.read(self.assembly).name
 
     @property
     def template_file(self) -> Path:
-        """The template, which may be changed between ``synth`` and ``deploy``."""
+        """The template. Tests may change it between ``synth`` and ``deploy``."""
         return SynthesizedStack.read(self.assembly).template_file
 
     def synth(self) -> None:
-        """Synthesize, unless this test run has synthesized the same settings."""
+        """Synthesize, unless this test run has already synthesized the same settings."""
         section = _CONTEXT[CONTEXT_KEY] if self.settings is None else self.settings
         settings = read_settings(section, self.environment)
         with shared("assembly", self.directory, settings.model_dump_json()) as known:
@@ -79,7 +79,7 @@ class StackApp:
         shutil.copytree(known, self.assembly, dirs_exist_ok=True)
 
     def notes(self) -> list[str]:
-        """Return what synthesis shows to whoever deploys."""
+        """Return the notes and warnings that synthesis prints."""
         manifest = json.loads((self.assembly / "manifest.json").read_text())
         artifact = manifest["artifacts"][self.stack_name]
         entries = dict(artifact.get("metadata", {}))
@@ -89,10 +89,10 @@ class StackApp:
         return [str(each["data"]) for of in entries.values() for each in of if each["type"] in levels]
 
     def deploy(self) -> dict[str, str]:
-        """Deploy what was synthesized, and return the stack's outputs by name.
+        """Deploy the synthesized template, and return the stack's outputs by name.
 
         Raises:
-            ProvisioningError: CloudFormation does not create or update the stack.
+            ProvisioningError: CloudFormation could not create or update the stack.
         """
         SynthesizedStack.read(self.assembly).deploy(self.cloud)
         return self.write_outputs()
@@ -108,13 +108,13 @@ class StackApp:
         """Destroy the stack.
 
         Raises:
-            ProvisioningError: CloudFormation does not delete it.
+            ProvisioningError: CloudFormation could not delete the stack.
         """
         SynthesizedStack.read(self.assembly).destroy(self.cloud)
 
 
 def _synthesize(settings: Any, region: str, assembly: Path) -> None:
-    """Do what app.py does, with the context of cdk.json except for the settings."""
+    """Synthesize as app.py does, with the context of cdk.json but other settings."""
     with patch.dict(os.environ, JSII_NODE):
         from aws_cdk import App, Environment
 

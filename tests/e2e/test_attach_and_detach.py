@@ -192,7 +192,7 @@ class TestByIdentityId:
         stranger = Account.on(deployment.cloud).user().identity_id
         for command in ("identity", "attach", "detach"):
             failure = _run(deployment, command, "--identity-id", stranger, code=1)["failure"]
-            assert failure["cause"].startswith(f"Identity {stranger} is not of this stack")
+            assert failure["cause"].startswith(f"Identity {stranger} does not belong to this stack")
         assert deployment.attached_policies(stranger) == []
 
     def test_attach_reports_a_missing_identity_and_another_region(self, deployment: Deployment) -> None:

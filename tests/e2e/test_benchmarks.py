@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import report
-from tests.integration.brokers.mosquitto import program_path
+from tests.integration.brokers.broker_process import program_path
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""`make deploy` and `make destroy`, on a local cloud that a profile of the AWS configuration leads to."""
+"""`make deploy` and `make destroy`, on a local cloud that the profiles of the AWS configuration name."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _STACK = "AmplifyPubSub-prod"
 
 @dataclass(frozen=True)
 class Shell:
-    """A shell whose AWS configuration has profiles, and nothing of AWS in its environment but that."""
+    """A shell with an AWS configuration file, and without other AWS variables in its environment."""
 
     cloud: LocalCloud
     config: Path
 
     def environment(self, changes: dict[str, str]) -> dict[str, str]:
-        # A pipeline's variable would keep it from asking, which some of these tests are about.
+        # With CI set, the commands would not prompt.
         kept = {name: value for name, value in without_aws(os.environ).items() if name != "CI"}
-        # The CDK CLI refuses to synthesize where another one does.
+        # Two CDK CLIs cannot synthesize into the same directory.
         own = {"AWS_CONFIG_FILE": str(self.config), "CDK_OUTPUT": str(self.config.with_name("cdk.out"))}
         return kept | own | changes
 
     def run_without_cdk(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run what does not get to the CDK CLI, in this process."""
+        """Run a command that ends before it starts the CDK CLI, in this process."""
         return run_pubsub(arguments, self.environment(changes), program=main)
 
     def run(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
@@ -63,9 +63,9 @@ class Shell:
         )
 
     def type(self, typed: str, *arguments: str, **changes: str) -> tuple[int, str]:
-        """Run it on a terminal, type a line when it asks, and return the exit code and what was shown."""
+        """Run a command on a terminal, type a line at its prompt, and return the exit code and the output."""
         ours, theirs = pty.openpty()
-        # Without columns the CDK CLI shows its progress one character a line, megabytes of it.
+        # Without a width the CDK CLI prints its progress with one character a line.
         termios.tcsetwinsize(theirs, (24, 80))
         command = [sys.executable, "-m", "tools", *arguments]
         typing = subprocess.Popen(
@@ -89,7 +89,7 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def unprepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """An account that CDK was never used in."""
+    """An account that is not bootstrapped."""
     directory = tmp_path_factory.mktemp("account")
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
         yield _shell(cloud, directory)
@@ -119,51 +119,54 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield _shell(cloud, directory)
 
 
-class TestGuards:
-    @pytest.mark.parametrize("command", [_DEPLOY, _DESTROY])
-    @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IOT"])
-    def test_an_endpoint_in_the_environment_is_refused(
+class TestPreconditions:
+    """Deploy and destroy exit with code 2 and one line before they change anything."""
+
+    @pytest.mark.parametrize(
+        ("command", "variable"), [(_DEPLOY, "AWS_ENDPOINT_URL"), (_DESTROY, "AWS_ENDPOINT_URL_IOT")]
+    )
+    def test_endpoint_in_the_environment_is_rejected(
         self, unprepared: Shell, command: tuple[str, ...], variable: str
     ) -> None:
         done = unprepared.run_without_cdk(*command, "--profile", "team", **{variable: unprepared.cloud.endpoint_url})
         assert _one_line(done).startswith(f"tools: {variable} is set ({unprepared.cloud.endpoint_url})")
 
     @pytest.mark.parametrize("command", ["deploy", "destroy"])
-    def test_without_a_terminal_nothing_is_asked(self, unprepared: Shell, command: str) -> None:
+    def test_command_does_not_prompt_without_a_terminal(self, unprepared: Shell, command: str) -> None:
         assert "give --yes, with make YES=1" in _one_line(unprepared.run_without_cdk(command, "--profile", "team"))
 
-    def test_in_a_pipeline_nothing_is_asked_even_on_a_terminal(self, unprepared: Shell) -> None:
+    def test_command_does_not_prompt_in_a_pipeline(self, unprepared: Shell) -> None:
         code, shown = unprepared.type("", "destroy", "--profile", "team", CI="1")
         assert code == 2
         assert "give --yes, with make YES=1" in shown
 
     @pytest.mark.parametrize(
-        ("arguments", "line"),
+        ("command", "arguments", "line"),
         [
-            (
-                ("--profile", "team", "--environment", "dev"),
-                "environment: 'dev' is not in amplify-pubsub.environments",
-            ),
-            (("--profile", "missing"), "The config profile (missing) could not be found"),
-            (("--profile", "nowhere"), "no region: give --region or AWS_REGION"),
-            (("--profile", "china"), "region cn-north-1: Amazon Cognito has no user pools"),
-            (("--profile", "empty"), "Unable to locate credentials: give credentials by --profile or the environment"),
+            (_DEPLOY, "--profile team --environment dev", "environment: 'dev' is not in amplify-pubsub.environments"),
+            (_DESTROY, "--profile missing", "The config profile (missing) could not be found"),
+            (_DEPLOY, "--profile nowhere", "no region: give --region or AWS_REGION"),
+            (_DEPLOY, "--profile china", "region cn-north-1: Amazon Cognito has no user pools"),
+            (_DESTROY, "--profile empty", "Unable to locate credentials: give credentials by --profile or the"),
+            (_DESTROY, "--profile team", "there is no stack AmplifyPubSub in us-east-1: nothing to destroy"),
         ],
     )
-    @pytest.mark.parametrize("command", [_DEPLOY, _DESTROY])
-    def test_what_is_missing_is_2_and_one_line(
-        self, unprepared: Shell, command: tuple[str, ...], arguments: tuple[str, ...], line: str
+    def test_wrong_target_is_reported_in_one_line(
+        self, unprepared: Shell, command: tuple[str, ...], arguments: str, line: str
     ) -> None:
-        assert _one_line(unprepared.run_without_cdk(*command, *arguments)).startswith(f"tools: {line}")
+        done = unprepared.run_without_cdk(*command, *arguments.split())
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"tools: {line}")
+        assert done.stderr.count("\n") == 1
 
-    def test_an_expired_sso_session_is_2_and_names_the_login(self, unprepared: Shell) -> None:
+    def test_expired_sso_session_is_reported_with_the_login_command(self, unprepared: Shell) -> None:
         line = _one_line(unprepared.run_without_cdk(*_DEPLOY, "--profile", "sso"))
         assert line.endswith("; sign in again with: aws sso login --profile sso")
 
-    def test_wrong_use_is_2(self, unprepared: Shell) -> None:
+    def test_unknown_option_exits_with_2(self, unprepared: Shell) -> None:
         assert unprepared.run_without_cdk("deploy", "--nonsense").returncode == 2
 
-    def test_an_account_without_bootstrap_is_2_with_the_command(self, unprepared: Shell) -> None:
+    def test_account_without_bootstrap_is_reported_with_the_command(self, unprepared: Shell) -> None:
         done = unprepared.run_without_cdk(*_DEPLOY, "--profile", "team")
         assert done.returncode == 2
         assert done.stderr == (
@@ -171,33 +174,28 @@ class TestGuards:
             "npx cdk bootstrap aws://000000000000/us-east-1 --profile team\n"
         )
 
-    def test_no_stack_to_destroy_is_2(self, unprepared: Shell) -> None:
-        done = unprepared.run_without_cdk(*_DESTROY, "--profile", "team")
-        assert done.returncode == 2
-        assert done.stderr == "tools: there is no stack AmplifyPubSub in us-east-1: nothing to destroy\n"
-
-    @pytest.mark.parametrize("profile", ["nowhere", "elsewhere"])
     @pytest.mark.parametrize(
-        ("command", "line"),
-        [(_DEPLOY, "000000000000 is not bootstrapped in ca-central-1"), (_DESTROY, "AmplifyPubSub in ca-central-1")],
+        ("command", "profile", "line"),
+        [
+            (_DEPLOY, "nowhere", "000000000000 is not bootstrapped in ca-central-1"),
+            (_DESTROY, "elsewhere", "AmplifyPubSub in ca-central-1"),
+        ],
     )
-    def test_the_region_of_the_environment_goes_before_the_profiles(
-        self, unprepared: Shell, command: tuple[str, ...], line: str, profile: str
+    def test_region_of_the_environment_overrides_the_profile(
+        self, unprepared: Shell, command: tuple[str, ...], profile: str, line: str
     ) -> None:
         done = unprepared.run_without_cdk(*command, "--profile", profile, AWS_REGION="ca-central-1")
         assert done.returncode == 2
         assert "  region       ca-central-1\n" in done.stdout
         assert line in done.stderr
 
-    def test_make_hands_on_what_it_is_given(self) -> None:
-        wanted = "-m tools deploy --profile team --region eu-west-1 --environment dev"
-        assert _told("YES=1").endswith(f"{wanted} --yes")
-        assert _told("YES=0").endswith(wanted)
-        assert _told("JUNIT=smoke.xml").endswith(f"{wanted} --junit smoke.xml")
+    def test_make_passes_its_variables_on(self) -> None:
+        command = "-m tools deploy --profile team --region eu-west-1 --environment dev"
+        assert _made_command("YES=1").endswith(f"{command} --yes")
+        assert _made_command("YES=0").endswith(command)
+        assert _made_command("JUNIT=smoke.xml").endswith(f"{command} --junit smoke.xml")
 
-    def test_results_that_could_not_be_written_are_refused_before_anything_is_deployed(
-        self, unprepared: Shell, tmp_path: Path
-    ) -> None:
+    def test_missing_directory_of_results_is_rejected(self, unprepared: Shell, tmp_path: Path) -> None:
         junit = str(tmp_path / "missing" / "smoke.xml")
         done = unprepared.run_without_cdk(*_DEPLOY, "--profile", "team", "--junit", junit)
         assert done.returncode == 2
@@ -206,7 +204,7 @@ class TestGuards:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
-def test_interrupted_it_ends_with_everything_it_started(shell: Shell) -> None:
+def test_interrupted_deploy_ends_all_its_processes(shell: Shell) -> None:
     running = subprocess.Popen(
         [sys.executable, "-m", "tools", *_DEPLOY, "--profile", "team"],
         cwd=_REPOSITORY,
@@ -218,7 +216,7 @@ def test_interrupted_it_ends_with_everything_it_started(shell: Shell) -> None:
     )
     with ended(running):
         deadline = time.monotonic() + 30
-        while len(_session(running.pid)) < 3 and time.monotonic() < deadline:  # us, the CDK CLI, the app
+        while len(_session(running.pid)) < 3 and time.monotonic() < deadline:  # tools, the CDK CLI, the app
             time.sleep(0.05)
         assert len(_session(running.pid)) >= 3
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
@@ -229,19 +227,19 @@ def test_interrupted_it_ends_with_everything_it_started(shell: Shell) -> None:
     assert _session(running.pid) == []
 
 
-def test_production_is_deployed_proven_protected_and_destroyed(shell: Shell, tmp_path: Path) -> None:
-    """By a profile of another region than the one that AWS_REGION names, which is where the CDK CLI deploys."""
+def test_production_is_deployed_tested_protected_and_destroyed(shell: Shell, tmp_path: Path) -> None:
+    """AWS_REGION overrides the region of the profile."""
     app = StackApp(shell.cloud, tmp_path, environment="prod")
     app.synth()
     synthesized = {"CDK_APP": str(app.assembly)}  # only the deployment synthesizes
-    _not_approved_it_makes_no_stack(shell, synthesized)
-    outputs = _deployed_and_proven(shell)
-    _protected_it_is_not_destroyed(shell)
-    _the_wrong_name_destroys_nothing(shell)
-    _the_right_name_destroys_and_keeps_the_user_pool(shell, outputs, synthesized)
+    _rejected_changes_create_no_stack(shell, synthesized)
+    outputs = _deploy_and_test(shell)
+    _expect_protection(shell)
+    _expect_wrong_name_destroys_nothing(shell)
+    _destroy_and_keep_the_user_pool(shell, outputs, synthesized)
 
 
-def _not_approved_it_makes_no_stack(shell: Shell, synthesized: dict[str, str]) -> None:
+def _rejected_changes_create_no_stack(shell: Shell, synthesized: dict[str, str]) -> None:
     code, shown = shell.type("n", "deploy", *_PROD, AWS_REGION=shell.cloud.region, **synthesized)
     assert code == 1
     assert "IAM Statement Changes" in shown
@@ -249,7 +247,7 @@ def _not_approved_it_makes_no_stack(shell: Shell, synthesized: dict[str, str]) -
     assert _stacks(shell).get(_STACK) in (None, "REVIEW_IN_PROGRESS")
 
 
-def _deployed_and_proven(shell: Shell) -> dict[str, str]:
+def _deploy_and_test(shell: Shell) -> dict[str, str]:
     # Keys in the environment do not override the profile.
     keys = {"AWS_ACCESS_KEY_ID": "AKIANOBODY", "AWS_SECRET_ACCESS_KEY": "x"}
     done = shell.run(*_DEPLOY, *_PROD, AWS_REGION=shell.cloud.region, **keys)
@@ -268,7 +266,7 @@ def _deployed_and_proven(shell: Shell) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
 
-def _protected_it_is_not_destroyed(shell: Shell) -> None:
+def _expect_protection(shell: Shell) -> None:
     refused = shell.run_without_cdk(*_DESTROY, *_PROD, AWS_REGION=shell.cloud.region)
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
@@ -282,16 +280,14 @@ def _protected_it_is_not_destroyed(shell: Shell) -> None:
     )
 
 
-def _the_wrong_name_destroys_nothing(shell: Shell) -> None:
+def _expect_wrong_name_destroys_nothing(shell: Shell) -> None:
     code, shown = shell.type("AmplifyPubSup", "destroy", *_PROD, AWS_REGION=shell.cloud.region)
     assert code == 2
     assert "that is not the stack's name: nothing is destroyed" in shown
     assert _STACK in _stacks(shell)
 
 
-def _the_right_name_destroys_and_keeps_the_user_pool(
-    shell: Shell, outputs: dict[str, str], synthesized: dict[str, str]
-) -> None:
+def _destroy_and_keep_the_user_pool(shell: Shell, outputs: dict[str, str], synthesized: dict[str, str]) -> None:
     code, shown = shell.type(_STACK, "destroy", *_PROD, AWS_REGION=shell.cloud.region, **synthesized)
     assert code == 0, shown
     shown = shown.replace("\r", "")
@@ -304,8 +300,8 @@ def _the_right_name_destroys_and_keeps_the_user_pool(
     shell.cloud.client("cognito-idp").describe_user_pool(UserPoolId=outputs["UserPoolId"])
 
 
-def _told(*variables: str) -> str:
-    """Return what `make deploy` would run."""
+def _made_command(*variables: str) -> str:
+    """Return the command that `make deploy` would run."""
     command = ["make", "--no-print-directory", "-n", "deploy", "PROFILE=team", "REGION=eu-west-1", "ENVIRONMENT=dev"]
     done = subprocess.run([*command, *variables], cwd=_REPOSITORY, capture_output=True, text=True, check=True)
     return " ".join(done.stdout.split())
@@ -318,7 +314,7 @@ def _stacks(shell: Shell) -> dict[str, str]:
 
 
 def _one_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the one line of a run that could not begin."""
+    """Return the only line of output of a command that could not start."""
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -331,7 +327,7 @@ def _session(leader: int) -> list[int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, _, session = stat.read_text().rpartition(") ")[2].split()[:4]
-        except OSError:  # it ended meanwhile
+        except OSError:  # the process has ended
             continue
         if int(session) == leader and state != "Z":
             found.append(int(stat.parent.name))

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of what the client offers, run as they stand."""
+"""The examples in the client's docstrings run and print what they show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.e2e.conftest import PASSWORD, Deployment
 
 
 def examples() -> Iterator[tuple[str, list[doctest.Example]]]:
-    """Give the examples of the package, of each name it exports, and of what is public in a class."""
+    """Yield the examples of the package, of each exported name, and of each public method."""
     parser = doctest.DocTestParser()
     for name, documented in _documented():
         found = parser.get_examples(inspect.getdoc(documented) or "", name)
@@ -41,7 +41,7 @@ def _documented() -> Iterator[tuple[str, object]]:
 
 @pytest.fixture(scope="module")
 def ada(deployment: Deployment) -> str:
-    """The user of the examples, by the name they sign in with."""
+    """The user of the examples."""
     return deployment.make_user(name="ada")
 
 
@@ -66,7 +66,7 @@ async def test_docstring_example_prints_what_it_shows(
 
 
 async def _run(source: str, names: dict[str, object]) -> str:
-    """Run one example, and return what it prints or raises, as it is written in a docstring."""
+    """Run one example, and return what it prints or raises, as a docstring shows it."""
     code = compile(source, "<docstring>", "single", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     printed = StringIO()
     with redirect_stdout(printed):
@@ -74,6 +74,6 @@ async def _run(source: str, names: dict[str, object]) -> str:
             running = eval(code, names)  # noqa: S307 - our own examples
             if inspect.isawaitable(running):
                 await running
-        except Exception as error:  # noqa: BLE001 - an example may raise what it says
+        except Exception as error:  # noqa: BLE001 - an example may show an error
             return "Traceback (most recent call last):\n" + "".join(traceback.format_exception_only(error))
     return printed.getvalue()

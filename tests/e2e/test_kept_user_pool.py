@@ -1,4 +1,4 @@
-"""An environment with every setting and a retained user pool: destroyed, deployed again on it, destroyed."""
+"""An environment with a retained user pool is destroyed, deployed again on the pool, and destroyed again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KEPT: dict[str, Any] = {
     "topics": ["chat/*", "orders"],
 }
 _READ_POLICY = ["iam:GetPolicy", "iam:GetPolicyVersion"]
-# Longer than from a policy to the resource that needs it.
+# Longer than the time between the creation of a policy and of the resource that needs it.
 _IAM_SECONDS = 3
 
 
@@ -50,7 +50,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def kept(directory: Path) -> Iterator[Deployment]:
-    """Deployed while IAM changes take effect slowly: custom resources run before their permissions."""
+    """Deployed while IAM changes take effect slowly, so custom resources start before they have permissions."""
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
         allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
         cloud.client("iam").create_policy(PolicyName="Developers", PolicyDocument=json.dumps(allow))
@@ -63,7 +63,7 @@ def kept(directory: Path) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="module")
 def editor(kept: Deployment) -> str:
-    """A user of the group of editors."""
+    """A user of the group ``editors``."""
     return _editor(kept)
 
 
@@ -80,7 +80,7 @@ def test_smoke_covers_each_group_and_stays_within_the_topics(kept: Deployment) -
     assert document["summary"]["exit_code"] == 0, document
     assert document["summary"]["passed"] == len(document["checks"])
     assert check(document, "PS403")["detail"] == "admins, editors"
-    # The account's boundary replaces ours, so a deny is the guard.
+    # The account requires its own boundary, so a deny is the guard.
     assert check(document, "PS308")["detail"].startswith("deny ")
     assert "explicit deny" in check(document, "PS312")["detail"]
 
@@ -109,7 +109,7 @@ def test_group_users_get_its_role_and_reach_the_configured_topics(kept: Deployme
             assert (mqtt.subscribe(topic) == 0) is allowed, topic
 
 
-def test_smoke_reports_incomplete_roles_with_fixes(kept: Deployment, editor: str) -> None:
+def test_smoke_reports_missing_policies_of_roles_with_fixes(kept: Deployment, editor: str) -> None:
     iam = kept.cloud.client("iam")
     credentials = kept.credentials(kept.sign_in(editor))
     auth_role = kept.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
@@ -141,17 +141,15 @@ def test_environment_is_redeployed_on_its_retained_user_pool(kept: Deployment, t
         own = Deployment(cloud, app, app.write_outputs())
         warm(own)
         editor = _editor(own)
-        _changed_document_acts_on_the_next_connection_and_versions_never_run_out(own, editor, tmp_path)
-        _destroyed_after_its_protection_is_lifted_sign_ins_go_on(own, editor)
-        _deployed_again_on_the_pool_old_markers_do_not_count(own, editor, tmp_path)
+        _change_topics_and_groups(own, editor, tmp_path)
+        _destroy_and_keep_the_user_pool(own, editor)
+        _deploy_again_on_the_user_pool(own, editor, tmp_path)
 
 
-def _changed_document_acts_on_the_next_connection_and_versions_never_run_out(
-    own: Deployment, editor: str, directory: Path
-) -> None:
+def _change_topics_and_groups(own: Deployment, editor: str, directory: Path) -> None:
     cloud, iot = own.cloud, own.cloud.client("iot")
     document = iot.get_policy(policyName=own.policy_name)["policyDocument"]
-    for _ in range(4):  # as many as AWS IoT allows
+    for _ in range(4):  # five versions, as many as AWS IoT allows
         iot.create_policy_version(policyName=own.policy_name, policyDocument=document, setAsDefault=False)
     credentials = own.credentials(own.sign_in(editor))
     _deploy(cloud, directory, _KEPT | {"topics": ["news/*"], "groups": ["editors"]})
@@ -160,12 +158,12 @@ def _changed_document_acts_on_the_next_connection_and_versions_never_run_out(
             assert mqtt.connect(str(uuid.uuid4())) == 0
             assert (mqtt.subscribe(topic) == 0) is allowed, topic
     assert len(iot.list_policy_versions(policyName=own.policy_name)["policyVersions"]) == 2
-    # A removed group keeps its members and gets the role of users without a group.
+    # A group that the settings no longer name keeps its members and gets AuthRole.
     assert _role_of_group(own, "admins") == own.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
     assert _role_of_group(own, "editors") == _role_of(own, own.credentials(own.sign_in(editor)))
 
 
-def _destroyed_after_its_protection_is_lifted_sign_ins_go_on(own: Deployment, editor: str) -> None:
+def _destroy_and_keep_the_user_pool(own: Deployment, editor: str) -> None:
     with pytest.raises(ProvisioningError, match="TerminationProtection is enabled"):
         own.app.destroy()
     own.cloud.client("cloudformation").update_termination_protection(
@@ -176,7 +174,7 @@ def _destroyed_after_its_protection_is_lifted_sign_ins_go_on(own: Deployment, ed
     users = own.cloud.client("cognito-idp")
     pool = users.describe_user_pool(UserPoolId=own.user_pool_id)["UserPool"]
     assert pool.get("LambdaConfig", {}) == {}
-    # Removing the triggers changed nothing else.
+    # Removing the triggers changed no other setting.
     assert (pool["MfaConfiguration"], pool["DeletionProtection"]) == ("OPTIONAL", "ACTIVE")
     assert pool["UserPoolTags"]["team"] == "platform"
     assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] == 12
@@ -187,7 +185,7 @@ def _destroyed_after_its_protection_is_lifted_sign_ins_go_on(own: Deployment, ed
     assert own.cloud.client("iot").list_policies()["policies"] == []
 
 
-def _deployed_again_on_the_pool_old_markers_do_not_count(own: Deployment, editor: str, directory: Path) -> None:
+def _deploy_again_on_the_user_pool(own: Deployment, editor: str, directory: Path) -> None:
     marker_before = str(own.marker(editor))
     settings = _KEPT | {
         "terminationProtection": False,

@@ -1,4 +1,4 @@
-"""A stack whose users are attached gets another policy name, another identity pool, and is destroyed."""
+"""The policy is renamed, an update rolls back, the identity pool is replaced, and the stack is destroyed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.e2e.stack_app import StackApp
 
 _CLIENTS = 2
 _ALL_CONNECTED_SECONDS = 30
-_PAUSE_SECONDS = 0.5  # leaves CPU time to the update
+_PAUSE_SECONDS = 0.5  # so that the update has CPU time
 _OLD, _NEW = "myIoTPolicy", "chatPolicy"
 _FROM_BEFORE, _AT_THE_END = 70, 500
-# On AWS it takes minutes, and so the state machine waits for ten.
+# On AWS this takes minutes, and the state machine waits for ten.
 _PROPAGATION_SECONDS, _WAITS_SECONDS = 1, 2
 
 
@@ -35,15 +35,15 @@ def own(tmp_path: Path) -> Iterator[Deployment]:
 
 
 def _seed(deployment: Deployment, count: int, policy_name: str = _OLD) -> list[str]:
-    """Make attached identities of users who do not sign in meanwhile."""
+    """Create attached identities of users who do not sign in during the test."""
     identity_ids = deployment.cloud.seed_identities(deployment.outputs[Output.IDENTITY_POOL_ID], count)
     deployment.cloud.seed_attachments(policy_name, identity_ids)
     return identity_ids
 
 
-def _app(own: Deployment, policy_name: str, *, breaks: bool = False) -> StackApp:
-    """Synthesize the stack with this policy name, and waits that fit the local cloud's propagation."""
-    directory = own.app.directory / f"{policy_name}-{'breaks' if breaks else 'whole'}"
+def _app(own: Deployment, policy_name: str, *, fails: bool = False) -> StackApp:
+    """Synthesize the stack with this policy name, and with short waits."""
+    directory = own.app.directory / f"{policy_name}-{'fails' if fails else 'succeeds'}"
     app = StackApp(own.cloud, directory, FAST | {"policyName": policy_name})
     app.synth()
     template = json.loads(app.template_file.read_text())
@@ -53,12 +53,12 @@ def _app(own: Deployment, policy_name: str, *, breaks: bool = False) -> StackApp
         if each["Type"] == "AWS::Lambda::Function"
     }
     functions["detach_all.handler"]["Environment"]["Variables"]["PROPAGATION_SECONDS"] = str(_WAITS_SECONDS)
-    # It leaves two minutes unused, so it continues in another invocation whenever it has to wait.
+    # The function leaves the last two minutes unused, so each wait continues in another invocation.
     functions["iot_resources.handler"]["Timeout"] = 121
-    if breaks:
+    if fails:
         template["Resources"]["Broken"] = {
             "Type": "AWS::SSM::Parameter",
-            # A parameter of this name exists: this last resource of all cannot be made.
+            # A parameter with this name exists, so the creation of this last resource fails.
             "Properties": {"Name": "/AmplifyPubSub/attachment-paused", "Type": "String", "Value": "false"},
             "DependsOn": [each for each in template["Resources"] if each.startswith("DeletionGuard")],
         }
@@ -89,7 +89,7 @@ def test_policy_rename_and_rollback_leave_no_user_without_a_policy(own: Deployme
         assert _policies(own) == [_NEW]
         assert {tuple(own.attached_policies(each)) for each in traffic.identity_ids} == {(_NEW,)}
         with pytest.raises(ProvisioningError, match="Broken"):
-            _app(own, _OLD, breaks=True).deploy()
+            _app(own, _OLD, fails=True).deploy()
     assert traffic.failures == []
     assert min(traffic.signed_in, traffic.published, traffic.observations) > 10
     (stack,) = own.cloud.client("cloudformation").describe_stacks(StackName=own.app.stack_name)["Stacks"]
@@ -151,28 +151,27 @@ def _expect_nothing_left(deployment: Deployment) -> None:
 
 
 class Traffic:
-    """Users of a deployment: some stay connected and publish, others sign in, during an update."""
+    """Users of a deployment during an update: some stay connected and publish, others sign in."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._old_users = [deployment.make_user() for _ in range(_CLIENTS)]
         self.identity_ids: list[str] = []
-        """The identities that have been attached once."""
+        """Identities that were attached at some time."""
         self.signed_in = 0
         self.published = 0
         self.observations = 0
         self.failures: list[str] = []
-        """Failures."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run it in this block; all clients are connected when the block begins."""
-        over = threading.Event()
+        """Run the traffic during the block. All clients are connected when the block begins."""
+        ended = threading.Event()
         connected = threading.Semaphore(0)
         tasks: list[Callable[[], None]] = [
-            lambda: self._sign_in(over),
-            lambda: self._observe(over),
-            lambda: asyncio.run(self._stay_connected(over, connected)),
+            lambda: self._sign_in(ended),
+            lambda: self._observe(ended),
+            lambda: asyncio.run(self._stay_connected(ended, connected)),
         ]
         threads = [threading.Thread(target=self._run, args=(task,)) for task in tasks]
         for user in self._old_users:
@@ -185,7 +184,7 @@ class Traffic:
                 assert connected.acquire(timeout=_ALL_CONNECTED_SECONDS), self.failures
             yield
         finally:
-            over.set()
+            ended.set()
             for thread in threads:
                 thread.join()
 
@@ -195,14 +194,14 @@ class Traffic:
         except BaseException as error:  # noqa: BLE001 - the test reports it
             self.failures.append(repr(error))
 
-    def _sign_in(self, over: threading.Event) -> None:
-        """Sign in an existing user and a new one, in turn."""
+    def _sign_in(self, ended: threading.Event) -> None:
+        """Sign in existing and new users in turn."""
         turn = 0
-        while not over.is_set():
+        while not ended.is_set():
             self._sign_in_once(self._old_users[turn % _CLIENTS])
             self._sign_in_once(self._deployment.make_user())
             turn += 1
-            over.wait(_PAUSE_SECONDS)
+            ended.wait(_PAUSE_SECONDS)
 
     def _sign_in_once(self, user: str) -> None:
         try:
@@ -214,25 +213,25 @@ class Traffic:
             return
         identity_id = self._deployment.identity_id(tokens)
         self.signed_in += 1
-        # An attachment that fails at sign-in is pending for a moment.
+        # An attachment that fails at sign-in is pending until the worker makes it.
         self._deployment.wait_until_attached(identity_id)
         if identity_id not in self.identity_ids:
             self.identity_ids.append(identity_id)
 
-    def _observe(self, over: threading.Event) -> None:
-        while not over.is_set():
+    def _observe(self, ended: threading.Event) -> None:
+        while not ended.is_set():
             for identity_id in tuple(self.identity_ids):
                 self.observations += 1
                 if not self._deployment.attached_policies(identity_id):
                     self.failures.append(f"no policy is attached to {identity_id}")
-                over.wait(_PAUSE_SECONDS / 20)
+                ended.wait(_PAUSE_SECONDS / 20)
 
-    async def _stay_connected(self, over: threading.Event, connected: threading.Semaphore) -> None:
+    async def _stay_connected(self, ended: threading.Event, connected: threading.Semaphore) -> None:
         async with asyncio.TaskGroup() as clients:
             for user in self._old_users:
-                clients.create_task(self._chat(user, over, connected))
+                clients.create_task(self._chat(user, ended, connected))
 
-    async def _chat(self, user: str, over: threading.Event, connected: threading.Semaphore) -> None:
+    async def _chat(self, user: str, ended: threading.Event, connected: threading.Semaphore) -> None:
         outputs = self._deployment.outputs
         session = CognitoSession.from_outputs(outputs, self._deployment.cloud.endpoint_url)
         await session.sign_in(user, PASSWORD)
@@ -241,15 +240,15 @@ class Traffic:
         topic = f"chat/{user}"
         async with PubSub(provider) as pubsub, pubsub.subscribe(topic) as messages:
             connected.release()
-            while not over.is_set():
+            while not ended.is_set():
                 sent = time.monotonic()
                 await pubsub.publish(topic, sent)
                 async with asyncio.timeout(10):
                     assert (await anext(messages)).payload == sent
                 self.published += 1
-                # A disconnected client reconnects by itself and sends later.
+                # A disconnected client would reconnect by itself and send later.
                 if pubsub.state is not ConnectionState.CONNECTED:
                     self.failures.append(f"{user} is {pubsub.state}")
-                # AWS IoT authorizes a new connection of the same user.
+                # A new connection of the same user is authorized again.
                 async with PubSub(provider):
                     await asyncio.sleep(_PAUSE_SECONDS)

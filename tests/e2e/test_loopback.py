@@ -1,7 +1,7 @@
-"""`make smoke` in an environment that leads to AWS: it uses no credentials and connects only to this machine.
+"""`make smoke` in an environment that points to AWS: it uses no credentials, and connects only to this machine.
 
-This module is also a program, ``python -m tests.e2e.test_loopback DIRECTORY COMMAND ...``: it runs a command in that
-environment, and may itself run in a network namespace.
+This module is also a program. ``python -m tests.e2e.test_loopback DIRECTORY COMMAND ...`` runs a command in that
+environment. The program itself can run in a network namespace.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CONNECTIONS = "connections to the recorder: "
 
 @pytest.fixture(scope="module")
 def own_network() -> bool:
-    """Whether this process may create network namespaces."""
+    """Whether this process is allowed to create network namespaces."""
     if shutil.which("unshare") is None or shutil.which("ip") is None:
         return False
     probe = ["unshare", "--net", "ip", "link", "add", "out", "type", "veth"]
@@ -108,7 +108,7 @@ class _Recorder:
 
 
 def _environment(address: str, directory: Path) -> dict[str, str]:
-    """Return an environment in which every AWS setting leads to an address or creates a file in a directory."""
+    """Return an environment in which every AWS setting points to an address, or creates a file in a directory."""
     config = directory / "config"
     config.write_text(
         "[default]\nregion = eu-west-1\n"

@@ -1,4 +1,4 @@
-"""examples/python-pubsub, run as in its README."""
+"""examples/python-pubsub runs as its README describes."""
 
 from __future__ import annotations
 

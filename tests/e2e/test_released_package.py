@@ -1,4 +1,4 @@
-"""The released wheel in a clean virtual environment, without this repository."""
+"""The wheel in a clean virtual environment, without this repository."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_documented_tests_pass_and_reuse_the_saved_deployment(installed: Install
             "{'topics': ['orders/#']}",
             "fixture pubsub_settings: amplify-pubsub.topics.0: 'orders/#' given",
         ),
-        ("pubsub_app", "Path('/nowhere')", "/nowhere/cdk.json names no app: "),
+        ("pubsub_app", "Path('/nowhere')", '/nowhere/cdk.json: not readable, or without "app": '),
     ],
 )
 def test_wrong_fixture_override_is_reported_in_one_line(

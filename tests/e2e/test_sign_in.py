@@ -1,4 +1,4 @@
-"""A sign-in with only boto3 and pycognito, as any application does it, and a connection as Amplify JS opens it."""
+"""A sign-in with only boto3 and pycognito, as in any application, and a connection as Amplify JS opens it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIGN_IN = {"cognito-idp:InitiateAuth": 1, "cognito-idp:RespondToAuthChallenge":
 
 
 def test_first_sign_in_makes_each_call_of_the_chain_once_and_the_next_none(deployment: Deployment) -> None:
-    deployment.sign_in(deployment.make_user())  # the functions are warm and have read their configuration
+    deployment.sign_in(deployment.make_user())  # so that the functions are warm and have read their configuration
     user = deployment.make_user()
     lines, before = len(deployment.trigger_lines()), deployment.cloud.calls()
     deployment.sign_in(user)
@@ -87,7 +87,7 @@ def test_sign_in_succeeds_without_a_permission_and_the_worker_attaches(deploymen
 
 
 def test_signed_in_user_connects_as_amplify_js_and_reaches_no_reserved_topics(deployment: Deployment) -> None:
-    """MQTT 3.1, with the session token after the signature. The IoT policy alone would allow reserved topics."""
+    """MQTT 3.1, with the session token after the signature. The IoT policy by itself would allow reserved topics."""
     credentials = deployment.credentials(deployment.sign_in(deployment.make_user()))
     amplify = (Version.MQTT_31, Token.APPENDED)
     with websocket(deployment.cloud, credentials, *amplify) as mqtt:

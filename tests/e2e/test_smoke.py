@@ -140,7 +140,7 @@ class TestHealthy:
             os.kill(running.pid, number)
             _, stderr = running.communicate(timeout=30)
         assert running.returncode == 130, stderr
-        assert stderr == "pubsub: interrupted; everything that the run created is removed\n"
+        assert stderr == "pubsub: interrupted; everything that the run created was removed\n"
 
 
 class TestFaults:

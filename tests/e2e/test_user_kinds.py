@@ -19,8 +19,7 @@ from attachment.internal_sign_in import ClientSecrets
 from pubsub_cli.checks.update import update_of
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
-from tests.integration.local_cloud.sent_codes import code_sent_by_email
-from tests.integration.local_cloud.user_pool import refusal
+from tests.integration.local_cloud.user_pool import code_sent_by_email, refusal
 from tests.tokens import claims
 
 _TEMPORARY = "T3mporary-passw0rd!"

@@ -9,6 +9,6 @@ from local_cloud.process import LocalCloud
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[LocalCloud]:
-    """An local cloud with every behaviour; tests share it and make resources of their own."""
+    """A local cloud with all patches; tests share it and create their own resources."""
     with LocalCloud.start() as started:
         yield started

@@ -1,4 +1,4 @@
-"""What lint-imports cannot check: modules that import each other in a cycle, and what the Lambda functions import."""
+"""Import rules that lint-imports cannot check: no cycles, and no third-party packages in Lambda functions."""
 
 from __future__ import annotations
 

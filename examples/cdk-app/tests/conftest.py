@@ -1,4 +1,4 @@
-"""The tests run on this app's own stack rather than on the toolkit's."""
+"""The tests deploy this app's stack instead of the toolkit's."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import pytest
 
 @pytest.fixture(scope="session")
 def pubsub_app() -> Path:
-    """Where the plugin finds ``cdk.json``."""
+    """Return the folder of ``cdk.json``."""
     return Path(__file__).parents[1]

@@ -21,11 +21,11 @@ class AmplifyProject:
     """Parent stack, user pool, identity pool and roles.
 
     Args:
-        cloud: where it is.
+        cloud: the local cloud.
         stack: the name of the parent stack.
         user_pool_id: the user pool, whose users are named by their e-mail address.
         web_client_id: the app client of web apps.
-        native_client_id: that of mobile apps, with a secret.
+        native_client_id: the app client of mobile apps, with a secret.
         identity_pool_id: the identity pool.
     """
 
@@ -98,7 +98,7 @@ class AmplifyProject:
         return f"arn:aws:iam::{self.cloud.account_id}:role/{name}"
 
     def configuration(self) -> dict[str, Any]:
-        """Return the pools and roles as AWS describes them, without dates of changes and the number of users."""
+        """Return pools and roles as AWS describes them, without modification dates and number of users."""
         users, identities = self.cloud.client("cognito-idp"), self.cloud.client("cognito-identity")
         iam, pool, clients = self.cloud.client("iam"), self.user_pool_id, (self.web_client_id, self.native_client_id)
         described = self._raw_user_pool()
@@ -129,7 +129,7 @@ class AmplifyProject:
 
     @property
     def permissions(self) -> dict[str, str]:
-        """What changing the user pool needs, as members of the setting ``adopt``."""
+        """The permissions that changing the user pool requires, as members of the setting ``adopt``."""
         pool = self._raw_user_pool()
         return {
             "smsRoleArn": pool["SmsConfiguration"]["SnsCallerArn"],
@@ -137,20 +137,20 @@ class AmplifyProject:
         }
 
     def triggers(self) -> dict[str, str]:
-        """Return the functions on the user pool's triggers, the custom sender aside."""
+        """Return the user pool's triggers, except the custom sender."""
         return {name: each for name, each in self._raw_user_pool()["LambdaConfig"].items() if name not in _SENDER}
 
     def set_triggers(self, **functions: str) -> None:
-        """Let the user pool have these triggers besides the custom sender, and change nothing else."""
+        """Set the user pool's triggers, except the custom sender, and change nothing else."""
         users = self.cloud.client("cognito-idp")
         pool = self._raw_user_pool()
-        taken = users.meta.service_model.operation_model("UpdateUserPool").input_shape.members
-        kept = {name: value for name, value in pool.items() if name in taken and value not in ("", {}, [])}
+        accepted = users.meta.service_model.operation_model("UpdateUserPool").input_shape.members
+        kept = {name: value for name, value in pool.items() if name in accepted and value not in ("", {}, [])}
         sender = {name: each for name, each in pool["LambdaConfig"].items() if name in _SENDER}
         users.update_user_pool(**kept | {"UserPoolId": self.user_pool_id, "LambdaConfig": sender | functions})
 
     def _raw_user_pool(self) -> dict[str, Any]:
-        """Return the user pool as AWS describes it, with members unknown to the SDK."""
+        """Return the user pool as AWS describes it, including members that the SDK does not know."""
         users, bodies = self.cloud.client("cognito-idp"), []
         users.meta.events.register(
             "after-call.cognito-identity-provider.DescribeUserPool",
@@ -161,7 +161,7 @@ class AmplifyProject:
         return pool
 
     def make_user(self, name: str, password: str, group: str | None = None) -> str:
-        """Make a user with a permanent password, and return the e-mail address to sign in by."""
+        """Create a user with a permanent password, and return the e-mail address, which is the user name."""
         users, email = self.cloud.client("cognito-idp"), f"{name}@example.com"
         users.admin_create_user(
             UserPoolId=self.user_pool_id,

@@ -62,10 +62,12 @@ def test_doctor_json_document_matches_the_contract(user: SimulatedUser) -> None:
     assert {each["status"] for each in document["checks"]} == {"passed", "skipped"}
 
 
-def test_doctor_last_line_is_a_summary(user: SimulatedUser) -> None:
+def test_doctor_ends_with_a_summary(user: SimulatedUser) -> None:
     done = _run(user, without_user(user))
     assert done.returncode == 0, done.stdout
-    assert re.match(r"doctor: nothing is wrong: \d+ passed, \d+ skipped in \d+\.\d s", done.stdout.splitlines()[-1])
+    *_, summary, hint = done.stdout.splitlines()
+    assert re.fullmatch(r"doctor: nothing is wrong: \d+ passed, \d+ skipped in \d+\.\d s", summary)
+    assert hint == "To check a user too: pubsub doctor --user NAME"
 
 
 def test_doctor_reports_two_causes_at_once(user: SimulatedUser) -> None:
@@ -216,8 +218,8 @@ class TestFix:
             )
             shown = os.read(ours, 65536).decode()
         assert done.returncode == 1, done.stderr
-        assert done.stderr.count("run it?") == 1
-        assert re.search(r"put-role-permissions-boundary.*\r\n +declined", shown)
+        assert done.stderr.count("Run it?") == 1
+        assert re.search(r"put-role-permissions-boundary(?:.*\r\n)+? +declined", shown)
         assert "attach-role-policy" not in shown
 
     def test_doctor_suggests_no_policies_before_the_guard(self, without_guard: SimulatedUser) -> None:

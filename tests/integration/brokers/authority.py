@@ -16,7 +16,7 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Certificate:
-    """The files of a server's certificate, of its key, and of the authority's own certificate."""
+    """The files of a server's certificate and key, and of the authority's certificate."""
 
     chain: Path
     key: Path
@@ -24,37 +24,34 @@ class Certificate:
 
 
 class Authority:
-    """Issues certificates that no client trusts by default.
-
-    Args:
-        directory: for its files.
-        name: its name.
-    """
+    """Issues certificates that clients do not trust by default."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         may_issue = x509.BasicConstraints(ca=True, path_length=0)
-        certificate = self._begun(self._name, self._key, _HOUR).add_extension(may_issue, critical=True)
-        self.file = _written(certificate.sign(self._key, hashes.SHA256()), directory / f"{name}.pem")
-        """Its own certificate, for clients that trust it."""
+        certificate = self._builder(self._name, self._key, _HOUR).add_extension(may_issue, critical=True)
+        self.file = _write(certificate.sign(self._key, hashes.SHA256()), directory / f"{name}.pem")
+        """The authority's certificate."""
 
     def issue(self, host: str, *others: str, valid: timedelta = _HOUR) -> Certificate:
-        """Make a certificate for hosts: names, or addresses; a negative time makes an expired one."""
+        """Issue a certificate for host names or addresses; a negative lifetime makes it expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
         hosts = x509.SubjectAlternativeName([_general_name(each) for each in (host, *others)])
         certificate = (
-            self._begun(subject, key, valid).add_extension(hosts, critical=False).sign(self._key, hashes.SHA256())
+            self._builder(subject, key, valid).add_extension(hosts, critical=False).sign(self._key, hashes.SHA256())
         )
         key_file = self._directory / f"{host}.key.pem"
         form = serialization.PrivateFormat.PKCS8
         key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-        chain = _written(certificate, self._directory / f"{host}.pem")
+        chain = _write(certificate, self._directory / f"{host}.pem")
         return Certificate(chain, key_file, self.file)
 
-    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, valid: timedelta) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, valid: timedelta
+    ) -> x509.CertificateBuilder:
         end = datetime.now(UTC) + valid
         return (
             x509.CertificateBuilder()
@@ -74,6 +71,6 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _written(certificate: x509.Certificate, file: Path) -> Path:
+def _write(certificate: x509.Certificate, file: Path) -> Path:
     file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return file

@@ -11,19 +11,17 @@ import pytest
 
 from local_cloud.process import LocalCloud
 from pubsub_client import AwsIot, Credentials, MqttOverWebSocket, _mqtt5
-from tests.integration.brokers.amqtt_broker import amqtt
-from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
-from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports, amqtt, mosquitto
 from tests.integration.brokers.paho_client import Paho, connected_paho
 
 
 @dataclass(frozen=True)
 class Broker:
-    """A broker that several tests share.
+    """A broker that tests share.
 
     Args:
-        websocket_port: its port.
-        provider_at: the provider for its own port, or for that of a server in front of it.
+        websocket_port: the port of its WebSocket.
+        provider_at: returns the provider for its port, or for the port of a server in front of it.
         paho: connects a paho client.
     """
 
@@ -54,22 +52,24 @@ def amqtt_process(
 
 @pytest.fixture
 def mosquitto_broker(mosquitto_process: BrokerProcess) -> Broker:
-    return _behind(mosquitto_process)
+    return _broker_of(mosquitto_process)
 
 
 @pytest.fixture
 def amqtt_broker(amqtt_process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> Broker:
-    """It does not answer a CONNECT of MQTT 5 with a will or a user; on loopback a timeout of a second is enough."""
+    """It does not answer an MQTT 5 CONNECT with a will or a user, so a short timeout saves time."""
     monkeypatch.setattr(_mqtt5, "_CONNACK_TIMEOUT_SECONDS", 1)
-    return _behind(amqtt_process)
+    return _broker_of(amqtt_process)
 
 
 @pytest.fixture
 def cloud_broker(cloud: LocalCloud) -> Broker:
-    """The local cloud's, for an IAM principal with all permissions."""
+    """The local cloud's AWS IoT, with an administrator's credentials."""
     host = cloud.client("iot").describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"].partition(":")[0]
     made = cloud.client("sts").get_session_token()["Credentials"]
-    source = Given(Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"]))
+    source = FixedSource(
+        Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"])
+    )
 
     def provider_at(port: int) -> AwsIot:
         return AwsIot(endpoint=f"{host}:{port}", region=cloud.region, credentials=source)
@@ -87,9 +87,9 @@ def cloud_broker(cloud: LocalCloud) -> Broker:
 
 @pytest.fixture(params=["mosquitto", "amqtt", "cloud"])
 def broker(request: pytest.FixtureRequest) -> Broker:
-    """Each of the three."""
-    made: Broker = request.getfixturevalue(f"{request.param}_broker")
-    return made
+    """Each of the three brokers."""
+    broker: Broker = request.getfixturevalue(f"{request.param}_broker")
+    return broker
 
 
 @pytest.fixture
@@ -105,16 +105,16 @@ def ports(unused_tcp_port_factory: Callable[[], int]) -> Ports:
 
 
 @dataclass(frozen=True)
-class Given:
-    """A credentials source that always returns the same."""
+class FixedSource:
+    """A credentials source that always returns the same credentials."""
 
-    given: Credentials
+    fixed: Credentials
 
     async def credentials(self) -> Credentials:
-        return self.given
+        return self.fixed
 
 
-def _behind(process: BrokerProcess) -> Broker:
+def _broker_of(process: BrokerProcess) -> Broker:
     return Broker(
         process.ports.websocket,
         lambda port: MqttOverWebSocket(f"ws://{HOST}:{port}/mqtt"),

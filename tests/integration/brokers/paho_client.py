@@ -26,7 +26,7 @@ class Paho:
         connected: queue.Queue[bool] = queue.Queue()
         granted: queue.Queue[list[int]] = queue.Queue()
         messages: queue.Queue[MQTTMessage] = queue.Queue()
-        # None of them references this object: in a cycle, only the garbage collector would close paho's sockets.
+        # The callbacks must not refer to this object, because paho closes its sockets when it is collected.
         client.on_connect = lambda *arguments: connected.put(not arguments[3].is_failure)
         client.on_subscribe = lambda *arguments: granted.put([code.value for code in arguments[3]])
         client.on_message = lambda *arguments: messages.put(arguments[2])
@@ -76,8 +76,8 @@ async def connected_paho(
     Args:
         port: the broker's port.
         version: the version of MQTT.
-        path: the path of the WebSocket; without, plain TCP is used.
-        headers: further headers of the upgrade.
+        path: the path of the WebSocket; None for plain TCP.
+        headers: additional headers of the WebSocket request.
     """
     transport: Literal["tcp", "websockets"] = "tcp" if path is None else "websockets"
     client_id = f"paho-{uuid.uuid4()}"

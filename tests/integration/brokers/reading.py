@@ -1,4 +1,4 @@
-"""Messages and states that a test waits for, with a timeout."""
+"""Waits for messages and states, with a timeout."""
 
 from __future__ import annotations
 
@@ -24,11 +24,7 @@ async def next_of(messages: Subscription) -> Message:
 
 @asynccontextmanager
 async def watching(pubsub: PubSub) -> AsyncIterator[Callable[..., Awaitable[list[str | None]]]]:
-    """Watch the states from now on.
-
-    Yields:
-        A function that waits for the given states in order, and returns the reason of each.
-    """
+    """Yield a function that waits for states in order from now on, and returns their reasons."""
     async with aclosing(pubsub.states()) as changes:
         await anext(changes)  # the current state
 

@@ -1,4 +1,4 @@
-"""A broker of MQTT 3.1.1 with scripted answers, for errors that real brokers do not make."""
+"""An MQTT 3.1.1 broker with scripted answers, for errors that real brokers do not make."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PINGREQ = 12
 
 @dataclass
 class ScriptedBroker:
-    """Answers only CONNECT and PINGREQ; created by :func:`scripted_broker`."""
+    """Answers only CONNECT and PINGREQ."""
 
     return_codes: Sequence[int | None] = (0,)
-    """The return codes of the CONNECT packets in order, the last one repeatedly; None for no answer."""
+    """The return codes for CONNECT packets in order; the last one is repeated, and None means no answer."""
     answers_pings: bool = True
     port: int = 0
     upgrades: list[Request] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Lost connections: will, session, subscriptions, version of MQTT, and two clients with one client id."""
+"""Lost connections: will, session, subscriptions, MQTT version, and two clients with one client id."""
 
 from __future__ import annotations
 
@@ -14,22 +14,7 @@ from tests.integration.brokers.reading import SECONDS, next_of, read, watching
 from tests.integration.brokers.recorder import recorder_to
 
 
-async def test_will_is_published_when_the_connection_is_lost(broker: Broker, topic: str) -> None:
-    will = Message(f"{topic}/will", {"state": "gone"})
-    async with (
-        recorder_to(broker.websocket_port) as recorder,
-        PubSub(broker.provider) as witness,
-        witness.subscribe(f"{topic}/#", qos=1) as messages,
-        PubSub(broker.provider_at(recorder.port), will=will) as pubsub,
-    ):
-        async with watching(pubsub) as until:
-            recorder.cut()
-            await until(ConnectionState.DISCONNECTED)
-        told = await next_of(messages)
-        assert (told.topic, told.payload, told.is_json) == (f"{topic}/will", {"state": "gone"}, True)
-
-
-async def test_retained_will_of_bytes_is_kept(broker: Broker, topic: str) -> None:
+async def test_will_is_published_and_retained_when_the_connection_is_lost(broker: Broker, topic: str) -> None:
     async with (
         recorder_to(broker.websocket_port) as recorder,
         PubSub(broker.provider) as witness,
@@ -69,7 +54,9 @@ async def test_reconnection_restores_the_subscriptions(broker: Broker, topic: st
         assert sorted(recorder.connections[-1].subscribed) == [f"{topic}/a", f"{topic}/b"]
 
 
-async def test_kept_session_has_the_messages_and_filters_of_the_meantime(mosquitto_broker: Broker, topic: str) -> None:
+async def test_kept_session_delivers_messages_published_while_disconnected(
+    mosquitto_broker: Broker, topic: str
+) -> None:
     kept, left = f"{topic}/kept", f"{topic}/left"
     async with (
         recorder_to(mosquitto_broker.websocket_port) as recorder,
@@ -87,11 +74,11 @@ async def test_kept_session_has_the_messages_and_filters_of_the_meantime(mosquit
             await paho.publish(each, b'"afterwards"')
         assert [message.payload for message in await read(messages, 2)] == ["meanwhile", "afterwards"]
         assert [packet.topic for packet in recorder.connections[-1].delivered] == [kept, kept]
-        assert not recorder.connections[-1].subscribed  # the broker remembers
+        assert not recorder.connections[-1].subscribed  # the session has the subscription
 
 
 @pytest.mark.parametrize(("name", "versions"), [("mosquitto", [5, 5]), ("amqtt", [5, 4, 4])])
-async def test_version_that_the_broker_speaks_is_kept(
+async def test_mqtt_version_of_the_broker_is_kept(
     request: pytest.FixtureRequest, name: str, versions: list[int]
 ) -> None:
     broker: Broker = request.getfixturevalue(f"{name}_broker")
@@ -105,17 +92,17 @@ async def test_version_that_the_broker_speaks_is_kept(
     assert [connection.version for connection in recorder.connections] == versions
 
 
-# Before 2.0.15 mosquitto closes the connection without a word, so it is the loop that tells.
-@pytest.mark.parametrize("of", ["cloud", "mosquitto"])
-async def test_clients_with_one_client_id_are_told_so(request: pytest.FixtureRequest, of: str) -> None:
-    broker: Broker = request.getfixturevalue(f"{of}_broker")
+# Before 2.0.15 mosquitto closes the connection without a reason code, and the client concludes it from the repetition.
+@pytest.mark.parametrize("name", ["cloud", "mosquitto"])
+async def test_reason_names_a_client_id_that_two_clients_use(request: pytest.FixtureRequest, name: str) -> None:
+    broker: Broker = request.getfixturevalue(f"{name}_broker")
     client_id = f"twice-{uuid.uuid4()}"
     one, other = (PubSub(broker.provider, client_id=client_id, reconnect_delay=(0.02, 0.2)) for _ in range(2))
     async with one, other, asyncio.timeout(SECONDS):
-        await asyncio.gather(*(_told_of(pubsub, client_id) for pubsub in (one, other)))
+        await asyncio.gather(*(_until_reason_contains(client_id, pubsub) for pubsub in (one, other)))
 
 
-async def _told_of(pubsub: PubSub, client_id: str) -> None:
+async def _until_reason_contains(client_id: str, pubsub: PubSub) -> None:
     async with aclosing(pubsub.states()) as changes:
         async for state, reason in changes:
             if state is ConnectionState.DISCONNECTED and reason and client_id in reason:

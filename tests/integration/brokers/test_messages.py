@@ -72,7 +72,7 @@ SENT_BY_PAHO: list[tuple[bytes, Any]] = [
     (b"plain text", b"plain text"),
     (b'{"half": ', b'{"half": '),
     (b'"\xff"', b'"\xff"'),  # not UTF-8, so not JSON
-    (b"NaN", b"NaN"),  # only Python accepts it as JSON
+    (b"NaN", b"NaN"),  # accepted only by Python as JSON
     (b"\x00" * 70_000, b"\x00" * 70_000),  # a frame whose length takes 64 bits
 ]
 
@@ -103,7 +103,7 @@ async def test_properties_of_other_clients_are_ignored(
 ) -> None:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     properties.ContentType = "text/json"
-    properties.UserProperty = [("from", "paho"), ("from", "somebody else")]
+    properties.UserProperty = [("from", "paho"), ("from", "another client")]
     properties.CorrelationData = b"\x00\x01"
     properties.ResponseTopic = "answers"
     properties.MessageExpiryInterval = 60

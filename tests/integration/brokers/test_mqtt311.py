@@ -1,4 +1,4 @@
-"""The transport of MQTT 3.1.1, with mosquitto and with a scripted broker that misbehaves."""
+"""The MQTT 3.1.1 transport, with mosquitto and with a scripted broker."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from pubsub_client._messages import Packet
 from pubsub_client._mqtt311 import Mqtt311Transport
 from pubsub_client._transport import Ack, ClientId, ConnectAttemptError, ConnectOptions, Disconnect, DisconnectedError
 from tests.integration.brokers.authority import Authority
-from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
-from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports, mosquitto
 from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.reading import SECONDS
 from tests.integration.brokers.recorder import recorder_to
@@ -32,8 +31,8 @@ PASSWORD = "p" * 200  # so that the length of a CONNECT takes two bytes
 
 
 @dataclass
-class Made:
-    """A transport, and the calls of its callbacks."""
+class ObservedTransport:
+    """A transport, and what its callbacks received."""
 
     provider: MqttOverWebSocket
     options: ConnectOptions = OPTIONS
@@ -55,25 +54,25 @@ class Made:
 
 
 @asynccontextmanager
-async def opened(provider: MqttOverWebSocket, options: ConnectOptions = OPTIONS) -> AsyncIterator[Made]:
-    made = Made(provider, options)
+async def opened(provider: MqttOverWebSocket, options: ConnectOptions = OPTIONS) -> AsyncIterator[ObservedTransport]:
+    observed = ObservedTransport(provider, options)
     try:
         async with asyncio.timeout(SECONDS):
-            assert await made.open() is False
-        yield made
+            assert await observed.open() is False
+        yield observed
     finally:
-        await made.transport.close()
+        await observed.transport.close()
 
 
-async def ask(function: Callable[..., None], *arguments: Any) -> Ack:
+async def ack_of(function: Callable[..., None], *arguments: Any) -> Ack:
     async with asyncio.timeout(SECONDS):
-        return await asked(function, *arguments)
+        return await pending_ack(function, *arguments)
 
 
-def asked(function: Callable[..., None], *arguments: Any) -> asyncio.Future[Ack]:
-    answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-    function(*arguments, answer.set_result)
-    return answer
+def pending_ack(function: Callable[..., None], *arguments: Any) -> asyncio.Future[Ack]:
+    ack: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+    function(*arguments, ack.set_result)
+    return ack
 
 
 async def next_of(queue: asyncio.Queue[T]) -> T:
@@ -101,20 +100,20 @@ def provider(mosquitto_process: BrokerProcess) -> MqttOverWebSocket:
 
 
 @pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    """No connection of awscrt outlives its transport."""
+async def no_connection_is_left() -> AsyncIterator[None]:
+    """Check that no connection of awscrt outlives its transport."""
     yield
     await until(lambda: native_connections() == 0)
 
 
 async def test_packet_that_awscrt_rejects_fails_with_its_error(provider: MqttOverWebSocket) -> None:
-    async with opened(provider) as made:
-        for answer in (
-            await ask(made.transport.publish, message("a/#")),
-            await ask(made.transport.subscribe, "a/#/b", 0),
-            await ask(made.transport.unsubscribe, "a/#/b"),
+    async with opened(provider) as observed:
+        for ack in (
+            await ack_of(observed.transport.publish, message("a/#")),
+            await ack_of(observed.transport.subscribe, "a/#/b", 0),
+            await ack_of(observed.transport.unsubscribe, "a/#/b"),
         ):
-            assert "AWS_ERROR_MQTT_INVALID_TOPIC" in str(answer.error)
+            assert "AWS_ERROR_MQTT_INVALID_TOPIC" in str(ack.error)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,7 @@ async def test_return_code_is_requested_by_the_same_proxy_and_authorities(tmp_pa
             url, through = process.url("broker.test"), f"http://{HOST}:{proxy.port}"
             provider = MqttOverWebSocket(url, ca_file=authority.file, proxy=through)
             assert await refusal(provider) == (0x87, "return code 5: not authorized")
-            assert len(proxy.asked) == 2
+            assert len(proxy.requests) == 2
 
 
 async def test_accepted_return_code_request_is_closed() -> None:
@@ -167,16 +166,16 @@ async def test_accepted_return_code_request_is_closed() -> None:
 
 async def test_connect_without_an_answer_is_a_failed_attempt() -> None:
     async with scripted_broker(None) as broker:
-        made = Made(MqttOverWebSocket(broker.url), replace(OPTIONS, keep_alive=1))
+        observed = ObservedTransport(MqttOverWebSocket(broker.url), replace(OPTIONS, keep_alive=1))
         with pytest.raises(ConnectAttemptError, match="AWS_ERROR_MQTT_TIMEOUT"):
-            await made.open()
+            await observed.open()
 
 
 async def refusal(provider: MqttOverWebSocket) -> tuple[int, str | None] | None:
-    made = Made(provider)
+    observed = ObservedTransport(provider)
     with pytest.raises(ConnectAttemptError) as failed:
-        await made.open()
-    await made.transport.close()
+        await observed.open()
+    await observed.transport.close()
     return failed.value.connack
 
 
@@ -189,97 +188,97 @@ async def test_connect_has_no_metrics_and_always_a_keep_alive(keep_alive: int, s
 
 async def test_packet_without_an_ack_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_mqtt311, "_ACK_TIMEOUT_SECONDS", 0.1)
-    async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)) as made:
-        for answer in (
-            await ask(made.transport.publish, message("a")),
-            await ask(made.transport.subscribe, "a", 0),
-            await ask(made.transport.unsubscribe, "a"),
+    async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)) as observed:
+        for ack in (
+            await ack_of(observed.transport.publish, message("a")),
+            await ack_of(observed.transport.subscribe, "a", 0),
+            await ack_of(observed.transport.unsubscribe, "a"),
         ):
-            assert isinstance(answer.error, TimeoutError)
-        assert made.disconnects.empty()
+            assert isinstance(ack.error, TimeoutError)
+        assert observed.disconnects.empty()
 
 
 async def test_missing_ping_response_ends_the_connection() -> None:
     async with (
         scripted_broker(answers_pings=False) as broker,
-        opened(MqttOverWebSocket(broker.url), replace(OPTIONS, keep_alive=1)) as made,
+        opened(MqttOverWebSocket(broker.url), replace(OPTIONS, keep_alive=1)) as observed,
     ):
-        assert "AWS_ERROR_MQTT_TIMEOUT" in (await next_of(made.disconnects)).reason
+        assert "AWS_ERROR_MQTT_TIMEOUT" in (await next_of(observed.disconnects)).reason
 
 
 async def test_lost_connection_fails_pending_packets_in_order_and_is_reported_last() -> None:
-    async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)) as made:
+    async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)) as observed:
         order: list[int] = []
 
-        def answered_as(number: int) -> Callable[[Ack], None]:
-            def answered(answer: Ack) -> None:
+        def record_as(number: int) -> Callable[[Ack], None]:
+            def record(ack: Ack) -> None:
                 order.append(number)
-                made.calls.append(answer)
+                observed.calls.append(ack)
 
-            return answered
+            return record
 
         for number in range(0, 30, 3):
-            made.transport.publish(message("a"), answered_as(number))
-            made.transport.subscribe("a", 0, answered_as(number + 1))
-            made.transport.unsubscribe("a", answered_as(number + 2))
+            observed.transport.publish(message("a"), record_as(number))
+            observed.transport.subscribe("a", 0, record_as(number + 1))
+            observed.transport.unsubscribe("a", record_as(number + 2))
         await next_of(broker.packets)
         broker.cut()
-        disconnect = await next_of(made.disconnects)
-    *answers, last = made.calls
+        disconnect = await next_of(observed.disconnects)
+    *acks, last = observed.calls
     assert order == list(range(30))
     assert last == disconnect == Disconnect(None, disconnect.reason)
-    for answer in answers:
-        assert isinstance(answer, Ack)
-        assert isinstance(answer.error, DisconnectedError)
-        assert str(answer.error) == disconnect.reason
+    for ack in acks:
+        assert isinstance(ack, Ack)
+        assert isinstance(ack.error, DisconnectedError)
+        assert str(ack.error) == disconnect.reason
 
 
 async def test_lost_connection_sends_nothing_and_does_not_reconnect() -> None:
-    async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)) as made:
-        made.transport.publish(message("a"), lambda _: None)
+    async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)) as observed:
+        observed.transport.publish(message("a"), lambda _: None)
         await next_of(broker.packets)
         broker.cut()
-        await next_of(made.disconnects)
-        assert isinstance((await ask(made.transport.publish, message("a"))).error, DisconnectedError)
-        assert isinstance((await ask(made.transport.subscribe, "a", 0)).error, DisconnectedError)
-        # What would connect again is gone.
+        await next_of(observed.disconnects)
+        assert isinstance((await ack_of(observed.transport.publish, message("a"))).error, DisconnectedError)
+        assert isinstance((await ack_of(observed.transport.subscribe, "a", 0)).error, DisconnectedError)
+        # awscrt cannot reconnect without its connection.
         await until(lambda: native_connections() == 0)
         assert len(broker.connects) == 1
-        assert made.disconnects.empty()
+        assert observed.disconnects.empty()
 
 
 async def test_packet_before_the_connection_fails_at_once(provider: MqttOverWebSocket) -> None:
-    made = Made(provider)
-    opening = asyncio.create_task(made.open())
+    observed = ObservedTransport(provider)
+    opening = asyncio.create_task(observed.open())
     await asyncio.sleep(0)
-    assert isinstance((await ask(made.transport.publish, message("a"))).error, DisconnectedError)
+    assert isinstance((await ack_of(observed.transport.publish, message("a"))).error, DisconnectedError)
     await opening
-    await made.transport.close()
+    await observed.transport.close()
 
 
 async def test_close_sends_disconnect_and_fails_pending_packets() -> None:
     async with scripted_broker() as broker:
-        async with opened(MqttOverWebSocket(broker.url)) as made:
-            answer = asked(made.transport.publish, message("a"))
+        async with opened(MqttOverWebSocket(broker.url)) as observed:
+            ack = pending_ack(observed.transport.publish, message("a"))
             await next_of(broker.packets)
-        assert isinstance((await answer).error, DisconnectedError)
+        assert isinstance((await ack).error, DisconnectedError)
         assert await next_of(broker.packets) == b"\xe0\x00"
         assert await next_of(broker.left) == 3
-        assert made.disconnects.empty()
+        assert observed.disconnects.empty()
 
 
 async def test_unopened_transport_can_be_closed(provider: MqttOverWebSocket) -> None:
-    await Made(provider).transport.close()
+    await ObservedTransport(provider).transport.close()
 
 
 async def test_transport_can_be_closed_while_it_opens(provider: MqttOverWebSocket) -> None:
-    made = Made(provider)
-    opening = asyncio.create_task(made.open())
+    observed = ObservedTransport(provider)
+    opening = asyncio.create_task(observed.open())
     await asyncio.sleep(0)
-    await made.transport.close()
+    await observed.transport.close()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    assert made.disconnects.empty()
+    assert observed.disconnects.empty()
 
 
 async def test_close_during_an_unanswered_upgrade_releases_the_connection_later(
@@ -294,38 +293,36 @@ async def test_close_during_an_unanswered_upgrade_releases_the_connection_later(
         await reader.read()
 
     async with serving(serve) as port:
-        made = Made(MqttOverWebSocket(f"ws://{HOST}:{port}/mqtt"))
-        opening = asyncio.create_task(made.open())
+        observed = ObservedTransport(MqttOverWebSocket(f"ws://{HOST}:{port}/mqtt"))
+        opening = asyncio.create_task(observed.open())
         await came.wait()
-        await made.transport.close()
+        await observed.transport.close()
         with pytest.raises(asyncio.CancelledError):
             await opening
         assert native_connections() == 1
-    # The server has gone, and so is what awscrt kept.
+    # After the server has closed the socket, awscrt releases the connection.
     await until(lambda: native_connections() == 0)
 
 
-async def test_connection_that_opens_after_close_is_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_connection_that_opens_after_close_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_mqtt311, "_CLOSE_TIMEOUT_SECONDS", 0.1)
     async with scripted_broker() as broker:
-        came, may_go_on = asyncio.Event(), asyncio.Event()
+        came, may_answer = asyncio.Event(), asyncio.Event()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = await reader.readuntil(b"\r\n\r\n")
             came.set()
-            await may_go_on.wait()
+            await may_answer.wait()
             from_broker, to_broker = await asyncio.open_connection(HOST, broker.port)
             to_broker.write(head)
             await asyncio.gather(forward(reader, to_broker), forward(from_broker, writer))
 
         async with serving(serve) as port:
-            made = Made(MqttOverWebSocket(f"ws://{HOST}:{port}/mqtt"))
-            opening = asyncio.create_task(made.open())
+            observed = ObservedTransport(MqttOverWebSocket(f"ws://{HOST}:{port}/mqtt"))
+            opening = asyncio.create_task(observed.open())
             await came.wait()
-            await made.transport.close()
-            may_go_on.set()
+            await observed.transport.close()
+            may_answer.set()
             with suppress(asyncio.CancelledError):
                 await opening
             assert await next_of(broker.packets) == b"\xe0\x00"
@@ -334,11 +331,11 @@ async def test_connection_that_opens_after_close_is_closed(
 
 async def test_close_during_the_return_code_request_leaves_no_connection() -> None:
     async with scripted_broker(5, None) as broker:
-        made = Made(MqttOverWebSocket(broker.url))
-        opening = asyncio.create_task(made.open())
+        observed = ObservedTransport(MqttOverWebSocket(broker.url))
+        opening = asyncio.create_task(observed.open())
         await until(lambda: len(broker.connects) == 2)
         opening.cancel()
-        await made.transport.close()
+        await observed.transport.close()
         with pytest.raises(asyncio.CancelledError):
             await opening
         await next_of(broker.left)
@@ -350,14 +347,14 @@ async def test_transports_leave_no_file_descriptor(
 ) -> None:
     async with recorder_to(mosquitto_process.ports.websocket) as recorder:
         url = f"ws://{HOST}:{recorder.port}/mqtt"
-        async with opened(provider):  # awscrt's own come with the first
+        async with opened(provider):  # awscrt opens its own descriptors for the first
             pass
         before = descriptors()
         for number in range(6):
-            async with opened(MqttOverWebSocket(url)) as made:
+            async with opened(MqttOverWebSocket(url)) as observed:
                 if number % 2:
                     recorder.cut()
-                    await next_of(made.disconnects)
+                    await next_of(observed.disconnects)
         await until(lambda: descriptors() <= before)
 
 

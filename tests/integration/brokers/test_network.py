@@ -13,8 +13,7 @@ from pubsub_client import AwsIot, Credentials, MqttOverWebSocket, PubSub
 from pubsub_client._self_attach import SelfAttachRoute
 from pubsub_client.exceptions import ConnectionRefused, SessionError
 from tests.integration.brokers.authority import Authority
-from tests.integration.brokers.broker_process import BrokerProcess, Ports
-from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.broker_process import BrokerProcess, Ports, mosquitto
 from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.reading import next_of
 from tests.integration.serving import serving
@@ -107,8 +106,8 @@ async def test_broker_is_reached_by_a_proxy(
         url = f"wss://{BEHIND_THE_PROXY}/mqtt"
         provider = MqttOverWebSocket(url, ca_file=authority.file, proxy=address if given else None)
         await assert_reached(provider, topic)
-    assert proxy.asked == [f"CONNECT {BEHIND_THE_PROXY}:443 HTTP/1.1"]
-    assert not proxy.refused
+    assert proxy.requests == [f"CONNECT {BEHIND_THE_PROXY}:443 HTTP/1.1"]
+    assert not proxy.rejected
 
 
 async def test_rejected_proxy_password_is_reported(behind_tls: BrokerProcess, authority: Authority) -> None:
@@ -119,7 +118,7 @@ async def test_rejected_proxy_password_is_reported(behind_tls: BrokerProcess, au
         with pytest.raises(ConnectionRefused, match="407") as refusal:
             await PubSub(provider, connect_timeout=5).connect()
     assert "guess" not in str(refusal.value)
-    assert proxy.refused
+    assert proxy.rejected
 
 
 async def test_proxy_that_closes_the_connection_is_reported(authority: Authority) -> None:
@@ -158,5 +157,5 @@ async def test_http_requests_use_the_same_proxy_and_authorities(
             await route.attach(await Source().credentials())
         with pytest.raises(ConnectionRefused, match="HTTP 403 no such key; AWS IoT rejected the signature"):
             await PubSub(provider).connect()
-    assert all(request.startswith(f"CONNECT {BEHIND_THE_PROXY}:443 ") for request in proxy.asked)
-    assert not proxy.refused
+    assert all(request.startswith(f"CONNECT {BEHIND_THE_PROXY}:443 ") for request in proxy.requests)
+    assert not proxy.rejected

@@ -11,9 +11,7 @@ import pytest
 
 from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _mqtt5
 from pubsub_client.exceptions import ConnectionRefused, PublishRefused, SubscribeRefused
-from tests.integration.brokers.amqtt_broker import amqtt
-from tests.integration.brokers.broker_process import BrokerProcess, Ports
-from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.broker_process import BrokerProcess, Ports, amqtt, mosquitto
 from tests.integration.brokers.reading import next_of
 from tests.integration.brokers.scripted_broker import scripted_broker
 
@@ -57,7 +55,7 @@ async def test_right_password_connects(guarded: BrokerProcess, topic: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("user_name", "password"), [("ada", "guess"), ("nobody", "guess"), (None, None)], ids=["password", "user", "none"]
+    ("user_name", "password"), [("ada", "guess"), ("unknown", "guess"), (None, None)], ids=["password", "user", "none"]
 )
 async def test_wrong_or_missing_password_is_rejected(
     guarded: BrokerProcess, user_name: str | None, password: str | None
@@ -87,7 +85,7 @@ async def test_return_code_of_a_busy_broker_is_not_a_denial(return_code: int, de
         assert refusal.value.denied is denied
 
 
-async def test_burst_keeps_its_order_despite_rejected_and_cancelled_messages(denying: BrokerProcess, topic: str) -> None:
+async def test_burst_keeps_its_order_despite_rejections_and_cancellations(denying: BrokerProcess, topic: str) -> None:
     async with PubSub(MqttOverWebSocket(denying.url())) as pubsub, pubsub.subscribe(topic, qos=1) as messages:
         burst = [
             asyncio.create_task(pubsub.publish("denied/topic" if number % 50 == 7 else topic, number))

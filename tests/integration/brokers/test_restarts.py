@@ -1,7 +1,6 @@
 """A broker that is killed and started again while messages are pending in both directions.
 
-The recorder between client and broker is the proof: it records what the client sent, and what the broker acknowledged
-and delivered; the client received all that it recorded of the broker.
+A recorder between client and broker records what the client sent, and what the broker acknowledged and delivered.
 """
 
 from __future__ import annotations
@@ -17,25 +16,22 @@ import pytest
 
 from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, Subscription
 from pubsub_client.exceptions import PubSubError
-from tests.integration.brokers.amqtt_broker import amqtt
-from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
-from tests.integration.brokers.mosquitto import mosquitto
-from tests.integration.brokers.packets import Packet
+from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports, amqtt, mosquitto
 from tests.integration.brokers.reading import SECONDS, next_of, watching
-from tests.integration.brokers.recorder import recorder_to
+from tests.integration.brokers.recorder import Packet, recorder_to
 
 TOPICS = ("load/a", "load/b", "load/c")
-UNDER_WAY = 10
-"""Unacknowledged messages to a topic at a time."""
+IN_FLIGHT = 10
+"""The maximum number of unacknowledged messages per topic."""
 BETWEEN = 50
-"""New messages between two restarts."""
+"""The number of new messages between two restarts."""
 RECONNECT_DELAY = (0.02, 0.2)
-"""Seconds; short, so that the test is quick."""
+"""Seconds; short to save time."""
 OPEN_FILES = Path("/dev/fd")
 
 
 class Load:
-    """Publishes ascending numbers to each topic, and reads them."""
+    """Publishes ascending numbers to each topic, and receives them."""
 
     def __init__(self, pubsub: PubSub, messages: Subscription) -> None:
         self.outcomes: dict[tuple[str, int], PubSubError | None] = {}
@@ -49,7 +45,7 @@ class Load:
         self._reading = asyncio.create_task(self._read())
         self._publishing = asyncio.gather(*(self._publish(topic) for topic in TOPICS))
 
-    async def goes_on(self) -> None:
+    async def until_messages_arrive(self) -> None:
         """Wait until messages arrive that are published from now on."""
         begun, seen = dict(self._begun), len(self.received)
         await self._until(lambda: sum(number >= begun[topic] for topic, number in self.received[seen:]) >= BETWEEN)
@@ -74,13 +70,13 @@ class Load:
                 await self._arrived.wait()
 
     async def _publish(self, topic: str) -> None:
-        slots = asyncio.Semaphore(UNDER_WAY)
-        async with asyncio.TaskGroup() as under_way:
+        slots = asyncio.Semaphore(IN_FLIGHT)
+        async with asyncio.TaskGroup() as tasks:
             for number in itertools.count():
                 await slots.acquire()
                 if self._stopping:
                     return
-                under_way.create_task(self._publish_one(topic, number, slots))
+                tasks.create_task(self._publish_one(topic, number, slots))
 
     async def _publish_one(self, topic: str, number: int, slots: asyncio.Semaphore) -> None:
         self._begun[topic] = number + 1
@@ -99,7 +95,7 @@ class Load:
 
 
 @pytest.mark.parametrize(("start", "restarts"), [(mosquitto, 8), (amqtt, 2)])
-async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_under_load(
+async def test_no_message_is_lost_when_the_broker_is_killed_under_load(
     start: Callable[[Path, Ports], AbstractContextManager[BrokerProcess]],
     restarts: int,
     tmp_path: Path,
@@ -107,9 +103,9 @@ async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_under_load(
 ) -> None:
     with start(tmp_path, ports) as broker:
         async with PubSub(MqttOverWebSocket(broker.url())):
-            pass  # awscrt has now opened what all connections share
+            pass  # awscrt opens its shared descriptors for the first connection
         async with recorder_to(ports.websocket) as recorder:
-            before = leftovers()
+            before = open_resources()
             provider = MqttOverWebSocket(f"ws://{HOST}:{recorder.port}/mqtt")
             async with (
                 PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub,
@@ -117,28 +113,28 @@ async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_under_load(
             ):
                 load = Load(pubsub, messages)
                 for _ in range(restarts):
-                    await load.goes_on()
+                    await load.until_messages_arrive()
                     await asyncio.to_thread(broker.restart)
-                await load.goes_on()
+                await load.until_messages_arrive()
                 await load.stop()
             await load.end()
-            await until_left(before)
+            await until_released(before)
     connections = [connection for connection in recorder.connections if connection.accepted]
     published = [[numbered(packet) for packet in connection.published] for connection in connections]
     unacknowledged = [{numbered(packet) for packet in each.unacknowledged.values()} for each in connections]
     assert len(connections) == restarts + 1
     assert any(unacknowledged)
-    # Every message is acknowledged in the end, by the broker.
+    # The broker has acknowledged every message.
     acknowledged = {numbered(packet) for connection in connections for packet in connection.acknowledged}
     assert not [error for error in load.outcomes.values() if error]
     assert set(load.outcomes) == acknowledged
     # Unacknowledged messages are sent again.
     for index, missing in enumerate(unacknowledged):
         assert missing <= set(itertools.chain(*published[index + 1 :]))
-    # All delivered messages are read once and in order.
+    # All delivered messages are received once and in order.
     assert load.received == [numbered(packet) for connection in connections for packet in connection.delivered]
     assert messages.dropped == 0
-    # Messages to a topic are sent in the order of the calls on every connection, and arrive in it.
+    # Messages to a topic are sent and received in the order of the calls, on every connection.
     for sent in (*published, list(dict.fromkeys(load.received))):
         for numbers in by_topic(sent).values():
             assert numbers == sorted(numbers)
@@ -171,14 +167,14 @@ def by_topic(messages: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
     return numbers
 
 
-def leftovers() -> tuple[set[asyncio.Task[object]], int]:
-    """Return tasks and open files, which a closed client must not leave behind."""
+def open_resources() -> tuple[set[asyncio.Task[object]], int]:
+    """Return the tasks and the number of open files, which a closed client must release."""
     return asyncio.all_tasks(), len(list(OPEN_FILES.iterdir()))
 
 
-async def until_left(before: tuple[set[asyncio.Task[object]], int]) -> None:
-    """Wait until no more is left than before; awscrt closes its sockets in its own threads."""
+async def until_released(before: tuple[set[asyncio.Task[object]], int]) -> None:
+    """Wait until all new resources are released; awscrt closes sockets in its own threads."""
     deadline = time.monotonic() + SECONDS
-    while (now := leftovers())[0] - before[0] or now[1] > before[1]:
-        assert time.monotonic() < deadline, f"left behind: {now[0] - before[0]}, {now[1] - before[1]} files"
+    while (now := open_resources())[0] - before[0] or now[1] > before[1]:
+        assert time.monotonic() < deadline, f"not released: {now[0] - before[0]}, {now[1] - before[1]} files"
         await asyncio.sleep(0.01)

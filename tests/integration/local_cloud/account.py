@@ -1,9 +1,10 @@
-"""Users, identities, roles and functions for the tests of the local cloud, made with boto3 alone."""
+"""Users, identities, roles and functions for the tests of the local cloud, created with boto3."""
 
 from __future__ import annotations
 
 import io
 import json
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ def handler(event, context):
     return event
 """
 OFTEN: Any = {"Delay": 0.1, "MaxAttempts": 200}
-"""How often a waiter asks."""
+"""How often a waiter polls."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Identity:
-    """An identity of an identity pool, and what it may sign with."""
+    """An identity of an identity pool and its credentials."""
 
     identity_id: str
     credentials: Credentials
@@ -112,20 +113,18 @@ class Account:
         """The user pool's name among an identity pool's logins."""
         return f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}"
 
-    def user(
-        self, *, groups: Sequence[str] = (), identity_pool_id: str | None = None, custom_role_arn: str | None = None
-    ) -> Identity:
-        """Make a user, sign it in, and return its identity."""
+    def user(self, *, groups: Sequence[str] = (), identity_pool_id: str | None = None) -> Identity:
+        """Create a user, sign it in, and return its identity."""
         name = make_user(self.cloud, self.user_pool_id)
         for group in groups:
             self.cloud.client("cognito-idp").admin_add_user_to_group(
                 UserPoolId=self.user_pool_id, Username=name, GroupName=group
             )
         logins = {self.provider_name: sign_in(self.cloud, self.client_id, name)["IdToken"]}
-        return self._identity(identity_pool_id or self.identity_pool_id, logins, custom_role_arn)
+        return self._identity(identity_pool_id or self.identity_pool_id, logins)
 
     def make_group(self, precedence: int | None = None) -> Group:
-        """Make a group of the user pool with a role of its own."""
+        """Create a group of the user pool with its own role."""
         role = make_role(self.cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
         name = unique("group")
         order = {} if precedence is None else {"Precedence": precedence}
@@ -135,7 +134,7 @@ class Account:
         return Group(name, role)
 
     def make_identity_pool(self, mapping: dict[str, Any] | None = None, *, checks_tokens: bool = False) -> str:
-        """Make an identity pool for the user pool's users, which maps their roles if told how; return its id."""
+        """Create an identity pool for the user pool, with a role mapping if given, and return its id."""
         provider = {
             "ProviderName": self.provider_name,
             "ClientId": self.client_id,
@@ -155,25 +154,23 @@ class Account:
         return str(pool_id)
 
     def authenticated_role(self, identity_pool_id: str) -> str:
-        """Return the name of the role that an identity pool gives unless a mapping says otherwise."""
+        """Return the name of an identity pool's authenticated role."""
         roles = self.cloud.client("cognito-identity").get_identity_pool_roles(IdentityPoolId=identity_pool_id)["Roles"]
         return str(roles["authenticated"]).rpartition("/")[2]
 
     def role_of(self, identity: Identity) -> str:
-        """Return the name of the role that an identity's credentials are of, as STS tells it."""
+        """Return the name of the role of an identity's credentials, according to STS."""
         arn = self.client("sts", identity.credentials).get_caller_identity()["Arn"]
         return str(arn).split("/")[1]
 
     def guest(self) -> Identity:
-        """Return a new guest's identity."""
+        """Create a guest and return its identity."""
         return self._identity(self.guest_identity_pool_id, {})
 
-    def _identity(self, identity_pool_id: str, logins: dict[str, str], custom_role_arn: str | None = None) -> Identity:
+    def _identity(self, identity_pool_id: str, logins: dict[str, str]) -> Identity:
         identity = self.cloud.client("cognito-identity")
         identity_id = identity.get_id(IdentityPoolId=identity_pool_id, Logins=logins)["IdentityId"]
-        custom = {"CustomRoleArn": custom_role_arn} if custom_role_arn else {}
-        given = identity.get_credentials_for_identity(IdentityId=identity_id, Logins=logins, **custom)
-        answer = given["Credentials"]
+        answer = identity.get_credentials_for_identity(IdentityId=identity_id, Logins=logins)["Credentials"]
         credentials = Credentials(answer["AccessKeyId"], answer["SecretKey"], answer["SessionToken"])
         return Identity(identity_id, credentials)
 
@@ -211,7 +208,7 @@ def is_refused(call: Callable[[], object], code: str) -> bool:
 
 
 def make_stack(cloud: LocalCloud, **resources: dict[str, Any]) -> str:
-    """Create a stack of these resources, and return its id."""
+    """Create a stack of these resources and return its id."""
     formation, name = cloud.client("cloudformation"), unique("stack")
     template = json.dumps({"Resources": resources})
     stack = formation.create_stack(StackName=name, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
@@ -225,7 +222,7 @@ def physical_id(cloud: LocalCloud, stack: str, logical_id: str) -> str:
 
 
 def make_policy(cloud: LocalCloud, *statements: dict[str, Any]) -> str:
-    """Make an IAM policy, and return its ARN."""
+    """Create an IAM policy and return its ARN."""
     policy = cloud.client("iam").create_policy(PolicyName=unique("policy"), PolicyDocument=document(*statements))
     return str(policy["Policy"]["Arn"])
 
@@ -233,7 +230,7 @@ def make_policy(cloud: LocalCloud, *statements: dict[str, Any]) -> str:
 def make_role(
     cloud: LocalCloud, *statements: dict[str, Any], trusts: dict[str, str], boundary: str | None = None
 ) -> str:
-    """Make a role that allows these statements, and return its ARN."""
+    """Create a role with these statements and return its ARN."""
     iam = cloud.client("iam")
     name = unique("role")
     action = "sts:AssumeRoleWithWebIdentity" if "Federated" in trusts else "sts:AssumeRole"
@@ -247,7 +244,7 @@ def make_role(
 def make_user_pool(
     cloud: LocalCloud, pool: dict[str, Any] | None = None, client: dict[str, Any] | None = None
 ) -> tuple[str, str]:
-    """Make a user pool with one app client for passwords, and return their ids."""
+    """Create a user pool with an app client for passwords and return their ids."""
     idp = cloud.client("cognito-idp")
     user_pool_id = idp.create_user_pool(PoolName=unique("users"), **(pool or {}))["UserPool"]["Id"]
     return user_pool_id, make_app_client(cloud, user_pool_id, **(client or {}))
@@ -262,7 +259,7 @@ def make_app_client(cloud: LocalCloud, user_pool_id: str, **settings: Any) -> st
 
 
 def make_user(cloud: LocalCloud, user_pool_id: str, **attributes: str) -> str:
-    """Make a user with the password of all tests, and return its name."""
+    """Create a user with the password of all tests and return its name."""
     idp = cloud.client("cognito-idp")
     name = unique("user")
     idp.admin_create_user(
@@ -289,7 +286,7 @@ def sign_in(cloud: LocalCloud, client_id: str, name: str, **settings: Any) -> di
 def make_function(
     cloud: LocalCloud, source: str, timeout: int = 10, *, node: bool = False, may: dict[str, Any] = ALLOW_IOT
 ) -> str:
-    """Make a function whose ``handler`` is this source, in Python unless ``node``, and return its ARN."""
+    """Create a function from the source of its ``handler``, in Python unless ``node``, and return its ARN."""
     runtime, file = ("nodejs22.x", "function.js") if node else ("python3.13", "function.py")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
@@ -313,3 +310,10 @@ def let_cognito_invoke(cloud: LocalCloud, function_arn: str, user_pool_id: str) 
         Principal="cognito-idp.amazonaws.com",
         SourceArn=f"arn:aws:cognito-idp:{cloud.region}:{cloud.account_id}:userpool/{user_pool_id}",
     )
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

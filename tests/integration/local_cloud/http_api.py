@@ -1,4 +1,4 @@
-"""HTTP APIs: one made by CloudFormation, and calls to any, signed by hand as a front end signs them."""
+"""Creates HTTP APIs with CloudFormation, and calls them with signed requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; header names in lower case, None for an empty body."""
+    """A response; header names in lower case, None for an empty body."""
 
     status: int
     headers: dict[str, str]
@@ -46,7 +46,7 @@ def call(
             credentials.access_key_id, credentials.secret_access_key, credentials.session_token
         )
         SigV4Auth(signing, "execute-api", region).add_auth(request)
-    # Names below .localhost are loopback (RFC 6761), whether the system knows them or not.
+    # Names below .localhost are loopback (RFC 6761), even if the system does not resolve them.
     connection = http.client.HTTPConnection("127.0.0.1", parts.port or 80, timeout=_SECONDS)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     connection.request(method, target, body, {**request.headers, "Host": parts.netloc})
@@ -58,18 +58,18 @@ def call(
 
 
 def preflight(url: str, origin: str) -> Answer:
-    """Ask as a browser does before a page of this origin may call."""
-    asked = {
+    """Send the preflight request of a page from this origin."""
+    headers = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,x-amz-date",
     }
-    return call(url, "OPTIONS", headers=asked)
+    return call(url, "OPTIONS", headers=headers)
 
 
 @contextmanager
 def http_api(cloud: LocalCloud, function_arn: str = "", origins: tuple[str, ...] = ("*",)) -> Iterator[str]:
-    """Make an API with the one route ``POST /route``, authorized by IAM, and return the route's address."""
+    """Create an API with the route ``POST /route``, authorized by IAM, and yield the route's address."""
     api = {"Ref": "Api"}
     stack = make_stack(
         cloud,

@@ -1,4 +1,4 @@
-"""Just enough of MQTT over a WebSocket, written by hand, to ask a broker what a library would hide."""
+"""A minimal MQTT client over a WebSocket, which shows packets that a library would hide."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Version(Enum):
 
 
 class Token(Enum):
-    """Where a signed URL carries the session token."""
+    """Where a signed URL contains the session token."""
 
     APPENDED = "appended after signing, as Amplify JS does"
     FIRST = "at the front of the query string and not signed, as the AWS IoT device SDKs do"
-    SIGNED = "signed with the rest, as most other services want it"
+    SIGNED = "signed, as most other services require"
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Message:
 
 
 class Mqtt:
-    """A connection; an answer is the broker's code, or None when it closed the connection instead."""
+    """A connection; answers are the broker's code, or None if it closed the connection."""
 
     def __init__(self, websocket: ClientConnection, version: Version) -> None:
         self._websocket = websocket
         self._version = version
-        self._passed_over: list[bytes] = []
+        self._unread: list[bytes] = []
 
     @property
     def subprotocol(self) -> str | None:
@@ -83,7 +83,7 @@ class Mqtt:
         return None if answer is None else (answer[2] if len(answer) > 2 else 0)
 
     def message(self) -> Message | None:
-        """Return the next message, or None when none comes."""
+        """Return the next message, or None if there is none."""
         try:
             body = self._packet(_PUBLISH, _SILENCE)
         except TimeoutError:
@@ -93,8 +93,8 @@ class Mqtt:
         properties = 1 if self._version is Version.MQTT_5 else 0
         return Message(body[2 : 2 + length].decode(), body[2 + length + properties :])
 
-    def wait_for_the_end(self) -> list[str | bytes]:
-        """Wait until the broker closes the connection, and return the packets it sends before."""
+    def wait_until_closed(self) -> list[str | bytes]:
+        """Wait until the broker closes the connection and return the packets before."""
         packets: list[str | bytes] = []
         with suppress(ConnectionClosed):
             while True:
@@ -110,10 +110,10 @@ class Mqtt:
         self._websocket.send(bytes([first]) + length + body)
 
     def _packet(self, kind: int, seconds: float = _SECONDS) -> bytes | None:
-        """Return the body of the next packet of this kind; the broker sends one packet in a frame."""
-        for packet in self._passed_over:
+        """Return the body of the next packet of this kind; a frame contains one packet."""
+        for packet in self._unread:
             if packet[0] >> 4 == kind:
-                self._passed_over.remove(packet)
+                self._unread.remove(packet)
                 return _body(packet)
         while True:
             try:
@@ -123,7 +123,7 @@ class Mqtt:
             assert isinstance(received, bytes)
             if received[0] >> 4 == kind:
                 return _body(received)
-            self._passed_over.append(received)
+            self._unread.append(received)
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def websocket(
     """Open a WebSocket to the broker, signed unless there are no credentials.
 
     Raises:
-        websockets.exceptions.InvalidStatus: the upgrade is refused.
+        websockets.exceptions.InvalidStatus: the upgrade is rejected.
     """
     host = cloud.client("iot").describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
     query = f"?{_signature(cloud, host, credentials, token)}" if credentials else ""
@@ -148,7 +148,7 @@ def websocket(
         compression=None,
         close_timeout=1,
     ) as opened:
-        if not isinstance(opened, ClientConnection):  # which connect() does not promise in its type
+        if not isinstance(opened, ClientConnection):  # the type of connect() is wider
             raise TypeError(type(opened))
         yield Mqtt(opened, version)
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 from local_cloud.process import LocalCloud
-from tests.integration.local_cloud.account import make_role, unique
-
-_SECONDS = 10.0
+from tests.integration.local_cloud.account import make_role, unique, wait_until
 
 
 def invoke(function_arn: str, **fields: Any) -> dict[str, Any]:
@@ -25,7 +21,7 @@ def invoke(function_arn: str, **fields: Any) -> dict[str, Any]:
 
 
 def make_state_machine(cloud: LocalCloud, state: dict[str, Any], *statements: dict[str, Any]) -> str:
-    """Make a state machine of one state whose role allows these statements, and return its ARN."""
+    """Create a state machine of one state, with a role of these statements, and return its ARN."""
     role = make_role(cloud, *statements, trusts={"Service": "states.amazonaws.com"})
     machine = cloud.client("stepfunctions").create_state_machine(
         name=unique("machine"), definition=json.dumps({"StartAt": "Only", "States": {"Only": state}}), roleArn=role
@@ -40,7 +36,7 @@ def start(cloud: LocalCloud, machine_arn: str, given: dict[str, Any] | None = No
 
 
 def events(cloud: LocalCloud, execution_arn: str) -> list[str]:
-    """Return the types of an execution's events so far."""
+    """Return the types of an execution's events."""
     history = cloud.client("stepfunctions").get_execution_history(executionArn=execution_arn)
     return [event["type"] for event in history["events"]]
 
@@ -56,10 +52,3 @@ def outcome(cloud: LocalCloud, execution_arn: str) -> dict[str, Any]:
 
     wait_until(ended)
     return described
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

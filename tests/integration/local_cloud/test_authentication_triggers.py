@@ -1,5 +1,3 @@
-"""The triggers PostAuthentication and PreAuthentication."""
-
 from __future__ import annotations
 
 import time
@@ -30,29 +28,29 @@ Events = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the trigger writes its events down."""
+    """The file to which the trigger writes its events."""
     return tmp_path_factory.mktemp("trigger") / "events"
 
 
 @pytest.fixture(scope="module")
 def pool(cloud: LocalCloud, file: Path) -> Pool:
-    """A pool whose trigger writes down every event."""
+    """A pool whose trigger writes every event to the file."""
     pool = Pool(cloud, recording(ECHO, file))
     pool.allow_totp()
     return pool
 
 
 @pytest.fixture
-def fired(file: Path) -> Events:
-    """The events of this test so far."""
+def invoked(file: Path) -> Events:
+    """The trigger's events in this test."""
     before = len(events(file))
     return lambda: events(file)[before:]
 
 
-def test_event_of_post_authentication_is_the_one_aws_documents(pool: Pool, fired: Events) -> None:
+def test_post_authentication_event_has_the_documented_form(pool: Pool, invoked: Events) -> None:
     name = pool.user()
     sign_in(pool.cloud, pool.client_id, name)
-    (event,) = fired()
+    (event,) = invoked()
     user = pool.idp.admin_get_user(UserPoolId=pool.user_pool_id, Username=name)
     attributes = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
     assert event == {
@@ -77,10 +75,10 @@ def test_event_of_post_authentication_is_the_one_aws_documents(pool: Pool, fired
     }
 
 
-def test_client_metadata_arrives_only_from_a_challenge_answer(pool: Pool, fired: Events) -> None:
+def test_client_metadata_arrives_only_from_a_challenge_answer(pool: Pool, invoked: Events) -> None:
     by_custom_challenge(pool, ClientMetadata={"from": "the front end"})
     pool.sign_in(ClientMetadata={"from": "the front end"})
-    with_metadata, without = fired()
+    with_metadata, without = invoked()
     assert with_metadata["request"]["clientMetadata"] == {"from": "the front end"}
     assert "clientMetadata" not in without["request"]
 
@@ -105,45 +103,47 @@ def by_custom_challenge(pool: Pool, **settings: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("way", [by_srp, by_password, by_custom_challenge])
-def test_trigger_runs_once_for_every_way_to_sign_in(pool: Pool, fired: Events, way: Callable[[Pool], None]) -> None:
-    way(pool)
-    assert len(fired()) == 1
+@pytest.mark.parametrize("sign_in_by", [by_srp, by_password, by_custom_challenge])
+def test_every_kind_of_sign_in_invokes_the_trigger_once(
+    pool: Pool, invoked: Events, sign_in_by: Callable[[Pool], None]
+) -> None:
+    sign_in_by(pool)
+    assert len(invoked()) == 1
 
 
-def test_trigger_runs_once_for_a_new_password_before_it_confirms(pool: Pool, fired: Events) -> None:
+def test_new_password_invokes_the_trigger_before_the_user_is_confirmed(pool: Pool, invoked: Events) -> None:
     name = pool.user_with_temporary_password()
     challenge = pool.give_password(name)
     assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
-    assert fired() == []
+    assert invoked() == []
     pool.answer(challenge, name, NEW_PASSWORD=f"{PASSWORD}-new")
-    (event,) = fired()
+    (event,) = invoked()
     assert event["request"]["userAttributes"]["cognito:user_status"] == "FORCE_CHANGE_PASSWORD"
     assert pool.status(name) == "CONFIRMED"
 
 
-def test_trigger_runs_after_the_code_of_a_second_factor(pool: Pool, fired: Events) -> None:
+def test_mfa_sign_in_invokes_the_trigger_after_the_code(pool: Pool, invoked: Events) -> None:
     name, secret = pool.user_with_totp()
-    before = len(fired())
+    before = len(invoked())
     challenge = pool.give_password(name)
     with pytest.raises(ClientError, match="CodeMismatchException"):
         pool.answer(challenge, name, SOFTWARE_TOKEN_MFA_CODE="000000")
-    assert len(fired()) == before
+    assert len(invoked()) == before
     pool.answer(challenge, name, SOFTWARE_TOKEN_MFA_CODE=totp(secret))
-    assert len(fired()) == before + 1
+    assert len(invoked()) == before + 1
 
 
-def test_trigger_does_not_run_for_a_refresh_or_a_wrong_password(pool: Pool, fired: Events) -> None:
+def test_refresh_and_wrong_password_do_not_invoke_the_trigger(pool: Pool, invoked: Events) -> None:
     token = pool.sign_in()["RefreshToken"]
     pool.idp.initiate_auth(
         ClientId=pool.client_id, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters={"REFRESH_TOKEN": token}
     )
     with pytest.raises(ClientError, match="NotAuthorizedException"):
         pool.give_password(pool.user(), "wrong")
-    assert len(fired()) == 1
+    assert len(invoked()) == 1
 
 
-def test_trigger_runs_for_a_sign_in_inside_the_trigger(cloud: LocalCloud, tmp_path: Path) -> None:
+def test_sign_in_inside_the_trigger_invokes_it(cloud: LocalCloud, tmp_path: Path) -> None:
     seen, inner = tmp_path / "seen", tmp_path / "inner"
     source = f"""
 import boto3
@@ -165,7 +165,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def failing(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pool, Path]:
-    """A pool whose trigger does what the user's nickname says, and the file of its events."""
+    """A pool whose trigger fails as the user's nickname says, and the file with its events."""
     file = tmp_path_factory.mktemp("trigger") / "events"
     source = """
 def handler(event, context):
@@ -219,7 +219,7 @@ def test_function_without_permission_for_the_user_pool_fails_the_sign_in(cloud: 
         sign_in(cloud, client_id, name)
 
 
-def test_pre_authentication_runs_for_sign_ins_with_the_event_of_aws(cloud: LocalCloud, tmp_path: Path) -> None:
+def test_pre_authentication_event_has_the_documented_form(cloud: LocalCloud, tmp_path: Path) -> None:
     pool = Pool(cloud, pre_authentication=recording(ECHO, tmp_path / "events"))
     name = pool.user()
     pool.idp.initiate_auth(
@@ -238,11 +238,11 @@ def test_pre_authentication_runs_for_sign_ins_with_the_event_of_aws(cloud: Local
     pool.idp.initiate_auth(
         ClientId=pool.client_id, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters={"REFRESH_TOKEN": token}
     )
-    refusal(lambda: pool.give_password("nobody"))
+    refusal(lambda: pool.give_password("missing"))
     assert len(events(tmp_path / "events")) == 2
 
 
-def test_error_of_pre_authentication_refuses_every_sign_in(cloud: LocalCloud) -> None:
+def test_error_of_pre_authentication_rejects_every_sign_in(cloud: LocalCloud) -> None:
     pool = Pool(cloud, pre_authentication="def handler(event, context): raise ValueError('an unknown app client')")
     name = pool.user()
     refused = ("UserLambdaValidationException", "PreAuthentication failed with error an unknown app client.")

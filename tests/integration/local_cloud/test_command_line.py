@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -8,15 +9,51 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from local_cloud.__main__ import main
+from local_cloud.faults import Fail, Fault, Hang, Throttle
 from local_cloud.process import LocalCloud, choose_port
 from local_cloud.state import State
-from tests.integration.local_cloud.command_line import REPOSITORY, CommandLine, Finished
+from tests.integration.local_cloud.account import wait_until
 from tests.processes import ended
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The result of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class CommandLine:
+    """``python -m local_cloud`` in the test's own process, with its own state directory."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def arguments(self, *arguments: str) -> list[str]:
+        """Return the command for a process of its own."""
+        return [sys.executable, "-m", "local_cloud", *arguments, "--state-dir", str(self.state.directory)]
+
+    def __call__(self, *arguments: str) -> Finished:
+        code, out, err = 0, io.StringIO(), io.StringIO()
+        typed = ["local_cloud", *self.arguments(*arguments)[3:]]
+        with patch.object(sys, "argv", typed), redirect_stdout(out), redirect_stderr(err):
+            try:
+                main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Finished(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -47,43 +84,46 @@ def test_cloud_of_up_outlives_it_until_down(local_cloud: CommandLine) -> None:
     assert not cloud.answers()
     assert list(local_cloud.state.directory.iterdir()) == []
     again = local_cloud("down")
-    assert (again.returncode, again.stdout) == (0, "no local cloud runs\n")
+    assert (again.returncode, again.stdout) == (0, "No local cloud is running.\n")
 
 
-def test_up_beside_another_up_finds_its_cloud(local_cloud: CommandLine, cloud: LocalCloud) -> None:
+def test_concurrent_up_finds_the_cloud_of_the_first(local_cloud: CommandLine, cloud: LocalCloud) -> None:
     with ThreadPoolExecutor() as threads:
-        with local_cloud.state.lock():  # as the first one holds it while its cloud starts
+        with local_cloud.state.lock():  # as the first `up` does while its cloud starts
             second = threads.submit(local_cloud, "up")
             time.sleep(0.2)
             assert not second.done()
             local_cloud.state.remember(cloud)
         up = second.result()
     assert (up.returncode, up.stderr) == (0, "")
-    assert f"runs already: {cloud.endpoint_url}" in up.stdout
+    assert f"is already running: {cloud.endpoint_url}" in up.stdout
 
 
-def test_up_in_another_region_than_the_running_cloud_is_refused(local_cloud: CommandLine, cloud: LocalCloud) -> None:
+def test_up_in_another_region_than_the_running_cloud_is_rejected(local_cloud: CommandLine, cloud: LocalCloud) -> None:
     local_cloud.state.remember(cloud)
-    _is_refused(local_cloud("up", "--region", "eu-west-1"), "in us-east-1 already: end it with `down` first")
+    _assert_one_line_error(
+        local_cloud("up", "--region", "eu-west-1"),
+        f"is already running on port {cloud.port} in us-east-1; stop it with `down` first",
+    )
 
 
 @pytest.mark.parametrize("region", ["", "a b", "nowhere"])
-def test_unknown_region_is_one_line_and_exit_code_2(local_cloud: CommandLine, region: str) -> None:
-    _is_refused(local_cloud("up", "--region", region), f"region {region!r}: allowed is")
+def test_invalid_region_exits_with_2(local_cloud: CommandLine, region: str) -> None:
+    _assert_one_line_error(local_cloud("up", "--region", region), f"region: {region!r} given; allowed: ")
 
 
-def test_taken_port_is_one_line_and_exit_code_2(local_cloud: CommandLine, cloud: LocalCloud) -> None:
-    _is_refused(local_cloud("up", "--port", str(cloud.port)), f"port {cloud.port} is taken")
+def test_port_in_use_exits_with_2(local_cloud: CommandLine, cloud: LocalCloud) -> None:
+    _assert_one_line_error(local_cloud("up", "--port", str(cloud.port)), f"port {cloud.port} is in use")
 
 
-def test_impossible_state_directory_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+def test_invalid_state_directory_exits_with_2(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    _is_refused(CommandLine(State(tmp_path / "file"))("up"), "File exists")
+    _assert_one_line_error(CommandLine(State(tmp_path / "file"))("up"), "File exists")
 
 
-def _is_refused(finished: Finished, told: str) -> None:
+def _assert_one_line_error(finished: Finished, message: str) -> None:
     assert (finished.returncode, len(finished.stderr.splitlines())) == (2, 1)
-    assert told in finished.stderr
+    assert message in finished.stderr
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
@@ -96,7 +136,7 @@ def test_interrupted_up_leaves_no_cloud_behind(local_cloud: CommandLine, sent: s
 
 @contextmanager
 def _starting(local_cloud: CommandLine) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run `up` and yield it when it has started its server, with the server's id."""
+    """Run `up` until it has started its server, and yield it with the server's process id."""
     command = local_cloud.arguments("up")
     started = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with ended(started) as up:
@@ -108,12 +148,9 @@ def _starting(local_cloud: CommandLine) -> Iterator[tuple[subprocess.Popen[bytes
 
 
 def _wait_until_ended(pid: str) -> None:
-    """Wait for a process; one that has ended and that nobody has asked about yet has no command line."""
+    """Wait for a process; an ended process that nothing has waited for has no command line."""
     command_line = Path(f"/proc/{pid}/cmdline")
-    deadline = time.monotonic() + 20
-    while command_line.exists() and command_line.read_bytes():
-        assert time.monotonic() < deadline, "the cloud goes on"
-        time.sleep(0.05)
+    wait_until(lambda: not command_line.exists() or not command_line.read_bytes(), seconds=20)
 
 
 def _children(pid: int) -> list[str]:
@@ -123,18 +160,76 @@ def _children(pid: int) -> list[str]:
     return file.read_text().split()
 
 
-def test_cloud_that_has_ended_without_down_does_not_run(local_cloud: CommandLine) -> None:
+def test_cloud_that_ended_without_down_is_not_running(local_cloud: CommandLine) -> None:
     local_cloud.state.remember(LocalCloud(port=choose_port(None), pid=os.getpid()))
     assert local_cloud("status").returncode == 1
     assert local_cloud.state.running() is None  # so `up` starts another
 
 
-def test_down_leaves_a_process_alone_that_has_taken_over_the_id(local_cloud: CommandLine, cloud: LocalCloud) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+def test_down_does_not_end_another_process_with_the_stored_id(local_cloud: CommandLine, cloud: LocalCloud) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other_process:
         local_cloud.state.remember(cloud)
-        saved = {"port": cloud.port, "pid": stranger.pid, "region": cloud.region}
+        saved = {"port": cloud.port, "pid": other_process.pid, "region": cloud.region}
         (local_cloud.state.directory / "cloud.json").write_text(json.dumps(saved))
-        assert local_cloud("down").stdout == "no local cloud runs\n"
-        assert stranger.poll() is None
+        assert local_cloud("down").stdout == "No local cloud is running.\n"
+        assert other_process.poll() is None
         assert cloud.answers()
-        stranger.communicate(b"\n")
+        other_process.communicate(b"\n")
+
+
+@pytest.fixture
+def faults(cloud: LocalCloud, local_cloud: CommandLine) -> Iterator[CommandLine]:
+    """The command line for the shared cloud, which has no faults before and after the test."""
+    cloud.clear_faults()
+    local_cloud.state.remember(cloud)
+    yield local_cloud
+    cloud.clear_faults()
+
+
+def test_fault_commands_set_list_and_clear(cloud: LocalCloud, faults: CommandLine) -> None:
+    set_error = faults("fault", "set", "iot:AttachPolicy", "--error", "UnauthorizedException", "--status", "401")
+    assert (set_error.returncode, set_error.stderr) == (0, "")
+    faults("fault", "set", "kms:Sign", "kms:Verify", "--rate", "2.5", "--times", "3")
+    faults("fault", "set", "iot:AttachPolicy", "--hang")
+    assert [each.fault for each in cloud.faults()] == [
+        Fault(("iot:AttachPolicy",), Fail("UnauthorizedException", 401)),
+        Fault(("kms:Sign", "kms:Verify"), Throttle(2.5), times=3),
+        Fault(("iot:AttachPolicy",), Hang()),
+    ]
+    assert faults("fault", "list").stdout.splitlines() == [
+        "iot:AttachPolicy  fails with UnauthorizedException, status 401  (hits: 0)",
+        "kms:Sign kms:Verify  throttled above 2.5 calls per second, for 3 calls  (hits: 0)",
+        "iot:AttachPolicy  hangs  (hits: 0)",
+    ]
+    assert faults("fault", "clear", "iot:AttachPolicy").returncode == 0
+    assert len(cloud.faults()) == 1
+    faults("fault", "clear")
+    assert faults("fault", "list").stdout == "no faults\n"
+
+
+def test_clear_resets_delays_and_lifetimes(cloud: LocalCloud, faults: CommandLine) -> None:
+    cloud.policy_propagation_seconds, cloud.permission_propagation_seconds = 30, 30
+    cloud.execution_consistency_seconds, cloud.credentials_lifetime_seconds = 30, 30
+    faults("fault", "clear")
+    assert (cloud.policy_propagation_seconds, cloud.permission_propagation_seconds) == (0, 0)
+    assert (cloud.execution_consistency_seconds, cloud.credentials_lifetime_seconds) == (0, 3600)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["set", "iot:AttachPolicy", "--rate", "0"], "rate: 0.0 given; allowed: a number of calls per second above 0"),
+        (["set", "iot:AttachPolicy", "--delay", "1", "--status", "500"], "--status requires --error"),
+    ],
+)
+def test_fault_set_rejects_invalid_options(
+    cloud: LocalCloud, faults: CommandLine, arguments: list[str], error: str
+) -> None:
+    result = faults("fault", *arguments)
+    assert (result.returncode, result.stderr, result.stdout) == (2, f"local_cloud: {error}\n", "")
+    assert cloud.faults() == []
+
+
+def test_fault_list_without_cloud_exits_with_2(local_cloud: CommandLine) -> None:
+    result = local_cloud("fault", "list")
+    assert (result.returncode, result.stderr) == (2, "local_cloud: no local cloud is running; start one with `up`\n")

@@ -1,5 +1,3 @@
-"""Changes of IoT policies, permissions and executions act after the delay that was set."""
-
 from __future__ import annotations
 
 import json
@@ -31,7 +29,7 @@ _ALLOW_NOTHING = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
 
 
 @pytest.fixture(autouse=True)
-def no_delays_afterwards(cloud: LocalCloud) -> Iterator[None]:
+def reset_delays(cloud: LocalCloud) -> Iterator[None]:
     yield
     cloud.clear_faults()
 
@@ -68,7 +66,7 @@ def test_attachment_acts_when_the_delay_is_cleared(
     assert allows(account, user)
 
 
-def test_policy_acts_after_it_is_detached_and_deleted(account: Account, user: Identity) -> None:
+def test_detached_and_deleted_policy_acts_until_the_delay_ends(account: Account, user: Identity) -> None:
     iot, name = account.cloud.client("iot"), unique("policy")
     iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
     iot.attach_policy(policyName=name, target=user.identity_id)
@@ -89,7 +87,7 @@ def test_default_version_of_a_policy_acts_after_the_delay(account: Account, user
     account.cloud.policy_propagation_seconds = _AN_HOUR
     iot.create_policy_version(policyName=name, policyDocument=document(ALLOW_IOT), setAsDefault=True)
     assert not _connects(account, user)
-    account.cloud.policy_propagation_seconds = _AN_HOUR  # what waits acts
+    account.cloud.policy_propagation_seconds = _AN_HOUR  # setting a delay ends the previous one
     assert _connects(account, user)
     iot.set_default_policy_version(policyName=name, policyVersionId="1")
     assert _connects(account, user)
@@ -98,7 +96,7 @@ def test_default_version_of_a_policy_acts_after_the_delay(account: Account, user
 
 
 def _role(account: Account, statement: dict[str, Any]) -> tuple[str, Callable[[], bool]]:
-    """Make a role, and return its name and whether it may list policies."""
+    """Create a role and return its name and a function that says whether it may list policies."""
     cloud = account.cloud
     arn = make_role(cloud, statement, trusts={"AWS": f"arn:aws:iam::{cloud.account_id}:root"})
     answer = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
@@ -127,7 +125,7 @@ def test_attached_role_policy_acts_after_the_delay(account: Account) -> None:
     assert may_list()
 
 
-def test_changed_role_policy_acts_late_and_a_deleted_one_ends_at_once(account: Account) -> None:
+def test_changed_role_policy_acts_late_and_a_deletion_at_once(account: Account) -> None:
     account.cloud.permission_propagation_seconds = _AN_HOUR
     name, may_list = _role(account, _ALLOW_LIST)
     assert not may_list()
@@ -138,21 +136,21 @@ def test_changed_role_policy_acts_late_and_a_deleted_one_ends_at_once(account: A
     assert may_list()
     iam.put_role_policy(RoleName=name, PolicyName="other", PolicyDocument=document(_ALLOW_LIST))
     account.cloud.permission_propagation_seconds = _AN_HOUR
-    assert may_list()  # by the other one
+    assert may_list()  # the other policy allows it
     iam.delete_role_policy(RoleName=name, PolicyName="other")
     assert not may_list()
 
 
-def test_delay_of_a_policy_of_cloudformation_begins_with_the_change(account: Account) -> None:
+def test_delay_begins_when_cloudformation_changes_the_policy(account: Account) -> None:
     account.cloud.permission_propagation_seconds = 0.5
     name, may_list = _role(account, _ALLOW_NOTHING)
     properties = {"PolicyName": "made", "Roles": [name], "PolicyDocument": json.loads(document(_ALLOW_LIST))}
     make_stack(account.cloud, Policy={"Type": "AWS::IAM::Policy", "Properties": properties})
-    time.sleep(0.6)  # without a request, from which the delay could begin
+    time.sleep(0.6)  # no request in between, which could start the delay
     assert may_list()
 
 
-def test_provider_framework_of_cdk_waits_for_its_permission(account: Account) -> None:
+def test_cdk_provider_framework_waits_for_its_permission(account: Account) -> None:
     cloud = account.cloud
     cloud.permission_propagation_seconds = 1.5
     other = make_function(cloud, "def handler(event, context): return 'called'")
@@ -173,7 +171,7 @@ exports.handler = async () => {{
     assert time.monotonic() - before >= 1.5
 
 
-def test_executions_are_found_and_seem_to_run_after_the_delay(account: Account) -> None:
+def test_new_and_stopped_executions_are_visible_after_the_delay(account: Account) -> None:
     account.cloud.execution_consistency_seconds = _AN_HOUR
     states = account.cloud.client("stepfunctions")
     machine = make_state_machine(account.cloud, {"Type": "Wait", "Seconds": 600, "End": True}, ALLOW_IOT)
@@ -183,9 +181,9 @@ def test_executions_are_found_and_seem_to_run_after_the_delay(account: Account) 
         return [each["executionArn"] for each in listed]
 
     execution = states.start_execution(stateMachineArn=machine, name=unique("execution"))["executionArn"]
-    for look in (states.describe_execution, states.get_execution_history):
+    for read in (states.describe_execution, states.get_execution_history):
         with pytest.raises(states.exceptions.ExecutionDoesNotExist):
-            look(executionArn=execution)
+            read(executionArn=execution)
     assert running() == []
     account.cloud.execution_consistency_seconds = _AN_HOUR
     assert states.describe_execution(executionArn=execution)["status"] == "RUNNING"

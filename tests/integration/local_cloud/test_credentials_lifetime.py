@@ -20,12 +20,12 @@ SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ShortLived:
-    """A guest's credentials, and when they end."""
+    """A guest's credentials and their expiration."""
 
     credentials: Credentials
     expiration: datetime
 
-    def wait_for_the_end(self) -> None:
+    def wait_until_expired(self) -> None:
         time.sleep(max(0.0, (self.expiration - datetime.now(UTC)).total_seconds() + 0.01))
 
 
@@ -49,10 +49,10 @@ def test_credentials_name_their_expiration(guest: ShortLived) -> None:
     assert 0 < (guest.expiration - datetime.now(UTC)).total_seconds() <= SECONDS
 
 
-def test_expired_credentials_are_refused(account: Account, guest: ShortLived) -> None:
+def test_expired_credentials_are_rejected(account: Account, guest: ShortLived) -> None:
     sts = account.client("sts", guest.credentials)
     sts.get_caller_identity()
-    guest.wait_for_the_end()
+    guest.wait_until_expired()
     with pytest.raises(ClientError, match="ExpiredToken"):
         sts.get_caller_identity()
     with pytest.raises(InvalidStatus, match="403"), websocket(account.cloud, guest.credentials):
@@ -60,18 +60,16 @@ def test_expired_credentials_are_refused(account: Account, guest: ShortLived) ->
 
 
 @pytest.mark.parametrize("version", [Version.MQTT_311, Version.MQTT_5], ids=lambda version: version.name)
-def test_connection_ends_with_its_credentials_without_a_packet(
-    account: Account, guest: ShortLived, version: Version
-) -> None:
+def test_connection_closes_when_its_credentials_expire(account: Account, guest: ShortLived, version: Version) -> None:
     with connected(account.cloud, guest.credentials, unique("client"), version) as mqtt:
         assert mqtt.publish("orders/1") == 0
-        assert mqtt.wait_for_the_end() == []
+        assert mqtt.wait_until_closed() == []
     assert datetime.now(UTC) >= guest.expiration
 
 
-def test_request_before_the_end_is_never_refused(account: Account) -> None:
-    """Credentials may end while the broker looks at a message that came in time."""
-    # Much to look at, between the two permissions that a retained message needs.
+def test_message_before_the_expiration_is_never_denied(account: Account) -> None:
+    """Credentials can expire while the broker authorizes a message."""
+    # Many statements, so that it takes long. A retained message needs two permissions.
     unused = [account.arn(f"topic/unused-{number:02}-*") for number in range(25)]
 
     def answers() -> set[int | None]:
@@ -79,14 +77,14 @@ def test_request_before_the_end_is_never_refused(account: Account) -> None:
         for _ in range(9):
             account.attach(user.identity_id, {"Effect": "Deny", "Action": "iot:Publish", "Resource": unused})
         account.attach(user.identity_id, ALLOW_IOT)
-        told: set[int | None] = set()
+        codes: set[int | None] = set()
         with (
-            suppress(ConnectionClosed, InvalidStatus),  # on a busy machine they end before there is a connection
+            suppress(ConnectionClosed, InvalidStatus),  # on a busy machine they expire before the connection
             connected(account.cloud, user.credentials, unique("client"), Version.MQTT_5) as mqtt,
         ):
-            while None not in told:
-                told.add(mqtt.publish("orders/1", retain=True))
-        return told - {None}
+            while None not in codes:
+                codes.add(mqtt.publish("orders/1", retain=True))
+        return codes - {None}
 
     with ThreadPoolExecutor(2) as pool:
         every = [pool.submit(answers) for _ in range(8)]

@@ -1,4 +1,4 @@
-"""Custom authentication, the sessions of challenges, and the second factor."""
+"""Custom authentication and the sessions of challenges."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import pytest
 from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
-from tests.integration.local_cloud.account import PASSWORD, sign_in, unique
+from tests.integration.local_cloud.account import PASSWORD, unique
 from tests.integration.local_cloud.user_pool import CHALLENGES, Pool, events, recording, refusal
 from tests.tokens import totp
 
-Asked = tuple[str, dict[str, Any], dict[str, str]]
+Challenged = tuple[str, dict[str, Any], dict[str, str]]
 
 _INVALID_SESSION = ("NotAuthorizedException", "Invalid session for the user.")
 _NEW_PASSWORD = f"{PASSWORD}-new"
-_ON: Any = {"Enabled": True, "PreferredMfa": True}
 _FLOW = ["DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse", "DefineAuthChallenge"]
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the challenge triggers write their events."""
+    """The file to which the challenge triggers write their events."""
     return tmp_path_factory.mktemp("triggers") / "events"
 
 
@@ -36,14 +35,14 @@ def pool(cloud: LocalCloud, file: Path) -> Pool:
 
 
 @pytest.fixture
-def told(file: Path) -> Callable[[], list[dict[str, Any]]]:
-    """The events of the triggers in this test."""
+def invoked(file: Path) -> Callable[[], list[dict[str, Any]]]:
+    """The triggers' events in this test."""
     before = len(events(file))
     return lambda: events(file)[before:]
 
 
-def _triggers(told: list[dict[str, Any]]) -> list[str]:
-    return [each["triggerSource"].split("_")[0] for each in told]
+def _triggers(invoked: list[dict[str, Any]]) -> list[str]:
+    return [each["triggerSource"].split("_")[0] for each in invoked]
 
 
 def _by_challenge(pool: Pool, name: str) -> dict[str, Any]:
@@ -51,25 +50,15 @@ def _by_challenge(pool: Pool, name: str) -> dict[str, Any]:
 
 
 def _by_password_in_the_custom_flow(pool: Pool, name: str) -> dict[str, Any]:
-    """Give the password that comes before the challenge, and return what Cognito asks then."""
+    """Give the password before the challenge and return Cognito's answer."""
     srp = AWSSRP(name, PASSWORD, pool.user_pool_id, pool.client_id, client=pool.idp)
-    asked = pool.idp.initiate_auth(
+    challenge = pool.idp.initiate_auth(
         ClientId=pool.client_id,
         AuthFlow="CUSTOM_AUTH",
         AuthParameters=srp.get_auth_params() | {"CHALLENGE_NAME": "SRP_A"},
     )
-    responses = srp.process_challenge(asked["ChallengeParameters"], srp.get_auth_params())
-    return pool.answer(asked, **({"name": responses.pop("USERNAME")} | responses))
-
-
-def test_temporary_password_must_be_replaced_before_tokens_are_issued(pool: Pool) -> None:
-    name = pool.user_with_temporary_password()
-    asked = _by_challenge(pool, name)
-    assert asked["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
-    assert "AuthenticationResult" not in asked
-    assert pool.status(name) == "FORCE_CHANGE_PASSWORD"
-    assert "AuthenticationResult" in pool.answer(asked, name, NEW_PASSWORD=_NEW_PASSWORD)
-    assert pool.status(name) == "CONFIRMED"
+    responses = srp.process_challenge(challenge["ChallengeParameters"], srp.get_auth_params())
+    return pool.answer(challenge, **({"name": responses.pop("USERNAME")} | responses))
 
 
 def test_user_whose_password_was_reset_gets_no_tokens(pool: Pool) -> None:
@@ -78,34 +67,36 @@ def test_user_whose_password_was_reset_gets_no_tokens(pool: Pool) -> None:
     assert refusal(lambda: _by_challenge(pool, name))[0] == "PasswordResetRequiredException"
 
 
-def test_unconfirmed_user_is_refused_before_any_trigger(pool: Pool, told: Callable[[], list[dict[str, Any]]]) -> None:
+def test_unconfirmed_user_is_rejected_before_any_trigger(
+    pool: Pool, invoked: Callable[[], list[dict[str, Any]]]
+) -> None:
     name = unique("user")
     pool.idp.sign_up(ClientId=pool.client_id, Username=name, Password=PASSWORD)
     refused = refusal(lambda: pool.start_challenge(name))
     assert refused == ("UserNotConfirmedException", "User is not confirmed.")
-    assert told() == []
+    assert invoked() == []
 
 
 def test_user_disabled_after_the_challenge_gets_no_tokens(pool: Pool) -> None:
     name = pool.user()
-    asked = pool.start_challenge(name)
+    challenge = pool.start_challenge(name)
     pool.idp.admin_disable_user(UserPoolId=pool.user_pool_id, Username=name)
-    refused = refusal(lambda: pool.answer(asked, name, ANSWER="yes"))
+    refused = refusal(lambda: pool.answer(challenge, name, ANSWER="yes"))
     assert refused == ("NotAuthorizedException", "User is disabled.")
 
 
 def test_wrong_answer_does_not_reveal_a_temporary_password(pool: Pool) -> None:
     name = pool.user_with_temporary_password()
-    asked = pool.answer(pool.start_challenge(name), name, ANSWER="no")
-    assert asked["ChallengeName"] == "CUSTOM_CHALLENGE"
+    challenge = pool.answer(pool.start_challenge(name), name, ANSWER="no")
+    assert challenge["ChallengeName"] == "CUSTOM_CHALLENGE"
 
 
-def test_second_factor_is_asked_for_only_after_a_password(pool: Pool) -> None:
+def test_mfa_follows_only_a_password(pool: Pool) -> None:
     name, secret = pool.user_with_totp()
     assert "AuthenticationResult" in _by_challenge(pool, name)
-    asked = _by_password_in_the_custom_flow(pool, name)
-    assert asked["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
-    assert "AuthenticationResult" in pool.answer(asked, name, SOFTWARE_TOKEN_MFA_CODE=totp(secret))
+    challenge = _by_password_in_the_custom_flow(pool, name)
+    assert challenge["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
+    assert "AuthenticationResult" in pool.answer(challenge, name, SOFTWARE_TOKEN_MFA_CODE=totp(secret))
 
 
 def test_password_in_the_custom_flow_is_followed_by_its_challenge(pool: Pool) -> None:
@@ -114,45 +105,45 @@ def test_password_in_the_custom_flow_is_followed_by_its_challenge(pool: Pool) ->
     assert (temporary["ChallengeName"], permanent["ChallengeName"]) == ("NEW_PASSWORD_REQUIRED", "CUSTOM_CHALLENGE")
 
 
-def test_unknown_user_is_challenged_and_gets_no_tokens(pool: Pool, told: Callable[[], list[dict[str, Any]]]) -> None:
+def test_unknown_user_is_challenged_and_gets_no_tokens(pool: Pool, invoked: Callable[[], list[dict[str, Any]]]) -> None:
     client_id = pool.add_client(PreventUserExistenceErrors="ENABLED")
-    asked = pool.start_challenge("nobody", client_id)
-    assert pool.answer(asked, "nobody", client_id, ANSWER="no")["ChallengeName"] == "CUSTOM_CHALLENGE"
-    asked = pool.start_challenge("nobody", client_id)
-    refused = refusal(lambda: pool.answer(asked, "nobody", client_id, ANSWER="yes"))
+    challenge = pool.start_challenge("missing", client_id)
+    assert pool.answer(challenge, "missing", client_id, ANSWER="no")["ChallengeName"] == "CUSTOM_CHALLENGE"
+    challenge = pool.start_challenge("missing", client_id)
+    refused = refusal(lambda: pool.answer(challenge, "missing", client_id, ANSWER="yes"))
     assert refused[0] == "NotAuthorizedException"
-    assert _triggers(told())[-len(_FLOW) :] == _FLOW
-    assert all(each["request"]["userNotFound"] for each in told())
+    assert _triggers(invoked())[-len(_FLOW) :] == _FLOW
+    assert all(each["request"]["userNotFound"] for each in invoked())
 
 
 def test_unknown_user_of_a_legacy_client_invokes_no_trigger(
-    pool: Pool, told: Callable[[], list[dict[str, Any]]]
+    pool: Pool, invoked: Callable[[], list[dict[str, Any]]]
 ) -> None:
     client_id = pool.add_client(PreventUserExistenceErrors="LEGACY")
-    refused = refusal(lambda: pool.start_challenge("nobody", client_id))
+    refused = refusal(lambda: pool.start_challenge("missing", client_id))
     assert refused == ("UserNotFoundException", "User does not exist.")
-    assert told() == []
+    assert invoked() == []
 
 
 @pytest.mark.parametrize("setting", ["ENABLED", "LEGACY"])
 def test_user_signs_in_by_alias_and_triggers_receive_the_user_name(
-    pool: Pool, told: Callable[[], list[dict[str, Any]]], setting: str
+    pool: Pool, invoked: Callable[[], list[dict[str, Any]]], setting: str
 ) -> None:
     client_id = pool.add_client(PreventUserExistenceErrors=setting)
     email = f"{unique('ada')}@example.com"
     name = pool.user(email=email, email_verified="true")
     answered = pool.answer(pool.start_challenge(email, client_id), email, client_id, ANSWER="yes")
     assert "AuthenticationResult" in answered
-    assert _triggers(told()) == _FLOW
-    assert {each["userName"] for each in told()} == {name}
-    assert not any(each["request"]["userNotFound"] for each in told())
-    statuses = {each["request"]["userAttributes"]["cognito:user_status"] for each in told()}
+    assert _triggers(invoked()) == _FLOW
+    assert {each["userName"] for each in invoked()} == {name}
+    assert not any(each["request"]["userNotFound"] for each in invoked())
+    statuses = {each["request"]["userAttributes"]["cognito:user_status"] for each in invoked()}
     assert statuses == {"CONFIRMED"}
 
 
-@pytest.fixture(params=["new password", "second factor"])
-def asked(pool: Pool, request: pytest.FixtureRequest) -> Asked:
-    """A user, what Cognito asks after the password, and the right responses."""
+@pytest.fixture(params=["new password", "MFA code"])
+def challenged(pool: Pool, request: pytest.FixtureRequest) -> Challenged:
+    """A user, the challenge after the password, and its right responses."""
     if request.param == "new password":
         name, responses = pool.user_with_temporary_password(), {"NEW_PASSWORD": _NEW_PASSWORD}
     else:
@@ -161,43 +152,22 @@ def asked(pool: Pool, request: pytest.FixtureRequest) -> Asked:
     return name, pool.give_password(name), responses
 
 
-def test_session_of_a_challenge_is_valid_once(pool: Pool, asked: Asked) -> None:
-    name, challenge, responses = asked
+def test_session_of_a_challenge_is_valid_once(pool: Pool, challenged: Challenged) -> None:
+    name, challenge, responses = challenged
     assert "AuthenticationResult" in pool.answer(challenge, name, **responses)
     assert refusal(lambda: pool.answer(challenge, name, **responses)) == _INVALID_SESSION
 
 
-def test_session_is_valid_for_its_user_app_client_and_challenge(pool: Pool, asked: Asked) -> None:
-    name, challenge, responses = asked
+def test_session_is_valid_for_its_user_app_client_and_challenge(pool: Pool, challenged: Challenged) -> None:
+    name, challenge, responses = challenged
     others = pool.give_password(pool.user_with_temporary_password())
-    for forged in (challenge | {"Session": "x" * 40}, challenge | {"Session": others["Session"]}):
-        assert refusal(lambda forged=forged: pool.answer(forged, name, **responses)) == _INVALID_SESSION  # type: ignore[misc]
+    forged = challenge | {"Session": others["Session"]}
+    assert refusal(lambda: pool.answer(forged, name, **responses)) == _INVALID_SESSION
     other_client = pool.add_client()
     assert refusal(lambda: pool.answer(challenge, name, other_client, **responses)) == _INVALID_SESSION
 
 
-def test_session_that_asks_for_a_code_does_not_set_a_new_password(pool: Pool) -> None:
+def test_session_of_an_mfa_code_does_not_set_a_new_password(pool: Pool) -> None:
     name, _ = pool.user_with_totp()
     challenge = pool.give_password(name) | {"ChallengeName": "NEW_PASSWORD_REQUIRED"}
     assert refusal(lambda: pool.answer(challenge, name, NEW_PASSWORD=_NEW_PASSWORD)) == _INVALID_SESSION
-
-
-def _factors(pool: Pool, name: str) -> list[str]:
-    user = pool.idp.admin_get_user(UserPoolId=pool.user_pool_id, Username=name)
-    return list(user.get("UserMFASettingList", []))
-
-
-def test_second_factor_is_asked_for_while_it_is_turned_on(pool: Pool) -> None:
-    name = pool.user()
-    access_token = sign_in(pool.cloud, pool.client_id, name)["AccessToken"]
-    refused = refusal(lambda: pool.idp.set_user_mfa_preference(AccessToken=access_token, SoftwareTokenMfaSettings=_ON))
-    assert refused == ("InvalidParameterException", "User has not set up software token mfa")
-    pool.set_up_totp(access_token)
-    assert _factors(pool, name) == []
-    assert "AuthenticationResult" in pool.give_password(name)
-    preference = {"UserPoolId": pool.user_pool_id, "Username": name}
-    pool.idp.admin_set_user_mfa_preference(**preference, SoftwareTokenMfaSettings=_ON)
-    assert _factors(pool, name) == ["SOFTWARE_TOKEN_MFA"]
-    assert pool.give_password(name)["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
-    pool.idp.admin_set_user_mfa_preference(**preference, SoftwareTokenMfaSettings={"Enabled": False})
-    assert "AuthenticationResult" in pool.give_password(name)

@@ -9,7 +9,7 @@ from tests.integration.local_cloud.account import Account, Identity, document, m
 from tests.integration.local_cloud.http_api import call, http_api, preflight
 
 _FORBIDDEN = {"message": "Forbidden"}
-_TELL_WHO_SIGNED = """
+_RETURN_IDENTITY = """
 import json
 
 def handler(event, context):
@@ -20,17 +20,17 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def route(account: Account) -> Iterator[str]:
-    with http_api(account.cloud, make_function(account.cloud, _TELL_WHO_SIGNED), ("https://app.example.com",)) as url:
+    with http_api(account.cloud, make_function(account.cloud, _RETURN_IDENTITY), ("https://app.example.com",)) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def user(account: Account) -> Identity:
-    """A user whose role allows this route, as it allows everything of execute-api."""
+    """A user whose role allows every route."""
     return _with_permission(account, account.user())
 
 
-def test_function_receives_the_identity_that_signed(account: Account, route: str, user: Identity) -> None:
+def test_function_receives_the_identity(account: Account, route: str, user: Identity) -> None:
     answer = call(route, credentials=user.credentials)
     assert answer.status == 200
     assert answer.body["identityId"] == user.identity_id
@@ -44,7 +44,7 @@ def test_function_distinguishes_guests_from_users(account: Account, route: str) 
     assert (answer.status, answer.body["amr"]) == (200, ["unauthenticated"])
 
 
-def test_unauthorized_call_is_only_told_forbidden(account: Account, route: str, user: Identity) -> None:
+def test_unauthorized_call_is_answered_forbidden(account: Account, route: str, user: Identity) -> None:
     pool_id = account.make_identity_pool({"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"})
     answers = {
         "unsigned": call(route),
@@ -64,17 +64,17 @@ def test_missing_route_is_not_found(route: str, user: Identity, method: str, pat
     assert (answer.status, answer.body) == (404, {"message": "Not Found"})
 
 
-def test_page_of_an_allowed_origin_may_read_the_answer(route: str, user: Identity) -> None:
+def test_cors_headers_allow_a_permitted_origin(route: str, user: Identity) -> None:
     origin = "https://app.example.com"
-    asked = preflight(route, origin)
-    assert asked.status == 204
-    assert asked.headers["access-control-allow-methods"] == "POST"
-    assert asked.headers["access-control-allow-headers"] == "authorization,x-amz-date"
+    allowed = preflight(route, origin)
+    assert allowed.status == 204
+    assert allowed.headers["access-control-allow-methods"] == "POST"
+    assert allowed.headers["access-control-allow-headers"] == "authorization,x-amz-date"
     answer = call(route, credentials=user.credentials, headers={"Origin": origin})
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, origin)
 
 
-def test_page_of_another_origin_may_not_read_the_answer(route: str, user: Identity) -> None:
+def test_cors_headers_do_not_allow_another_origin(route: str, user: Identity) -> None:
     for answer in (
         preflight(route, "https://evil.example.com"),
         call(route, credentials=user.credentials, headers={"Origin": "https://evil.example.com"}),

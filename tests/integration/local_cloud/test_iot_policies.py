@@ -19,13 +19,13 @@ def allow(account: Account, *resources: str, action: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def user(account: Account) -> Identity:
-    """A user who may do everything on topics under its identity id, and connect with it as client id."""
+    """A user whose policies use policy variables."""
     made = account.user()
     account.attach(
         made.identity_id,
         allow(account, f"client/{SUB}", action="iot:Connect"),
         allow(account, f"topic/{SUB}/*", "topic/all/${iot:ClientId}/*", action="iot:Publish"),
-        allow(account, f"topic/{SUB}/*", "topic/heard/*", action="iot:Receive"),
+        allow(account, f"topic/{SUB}/*", "topic/readable/*", action="iot:Receive"),
         allow(account, f"topicfilter/{SUB}/*", "topicfilter/#", action="iot:Subscribe"),
         allow(account, f"topic/{SUB}/kept/*", action="iot:RetainPublish"),
     )
@@ -41,12 +41,12 @@ def publisher(account: Account) -> Identity:
 
 @pytest.mark.parametrize("version", Version, ids=lambda each: each.name)
 class TestVersions:
-    """MQTT 5 answers a refusal; before it the broker closes the connection."""
+    """In MQTT 5 the broker answers a denial; in earlier versions it closes the connection."""
 
-    def refusal(self, version: Version) -> int | None:
+    def denial(self, version: Version) -> int | None:
         return NOT_AUTHORIZED if version is Version.MQTT_5 else None
 
-    def test_variables_allow_what_they_stand_for(self, account: Account, user: Identity, version: Version) -> None:
+    def test_variables_are_replaced(self, account: Account, user: Identity, version: Version) -> None:
         with websocket(account.cloud, user.credentials, version) as mqtt:
             assert mqtt.subprotocol == version.value[2]
             assert mqtt.connect(user.identity_id) == 0
@@ -56,22 +56,22 @@ class TestVersions:
             assert mqtt.publish(f"{user.identity_id}/kept/1", retain=True) == 0
 
     @pytest.mark.parametrize("will", [None, "elsewhere"])
-    def test_connect_is_refused(self, account: Account, user: Identity, version: Version, will: str | None) -> None:
+    def test_connect_is_denied(self, account: Account, user: Identity, version: Version, will: str | None) -> None:
         client_id = user.identity_id if will else unique("other")
         with websocket(account.cloud, user.credentials, version) as mqtt:
-            assert mqtt.connect(client_id, will=will) == self.refusal(version)
+            assert mqtt.connect(client_id, will=will) == self.denial(version)
 
-    def test_publish_is_refused(self, account: Account, user: Identity, version: Version) -> None:
+    def test_publish_is_denied(self, account: Account, user: Identity, version: Version) -> None:
         with connected(account.cloud, user.credentials, user.identity_id, version) as mqtt:
-            assert mqtt.publish("us-east-1:somebody-else/orders") == self.refusal(version)
+            assert mqtt.publish("us-east-1:another/orders") == self.denial(version)
 
-    def test_retained_publish_is_refused(self, account: Account, user: Identity, version: Version) -> None:
+    def test_retained_publish_is_denied(self, account: Account, user: Identity, version: Version) -> None:
         with connected(account.cloud, user.credentials, user.identity_id, version) as mqtt:
-            assert mqtt.publish(f"{user.identity_id}/orders", retain=True) == self.refusal(version)
+            assert mqtt.publish(f"{user.identity_id}/orders", retain=True) == self.denial(version)
 
-    def test_subscribe_is_refused(self, account: Account, user: Identity, version: Version) -> None:
+    def test_subscribe_is_denied(self, account: Account, user: Identity, version: Version) -> None:
         with connected(account.cloud, user.credentials, user.identity_id, version) as mqtt:
-            assert mqtt.subscribe("us-east-1:somebody-else/#") == self.refusal(version)
+            assert mqtt.subscribe("us-east-1:another/#") == self.denial(version)
 
     def test_message_without_permission_to_receive_is_not_delivered(
         self, account: Account, user: Identity, publisher: Identity, version: Version
@@ -81,9 +81,9 @@ class TestVersions:
             connected(account.cloud, publisher.credentials, unique("publisher")) as other,
         ):
             assert mqtt.subscribe("#") == 0
-            assert other.publish("unheard/1", b"no") == 0
-            assert other.publish("heard/1", b"yes") == 0
-            assert mqtt.message() == Message("heard/1", b"yes")
+            assert other.publish("private/1", b"no") == 0
+            assert other.publish("readable/1", b"yes") == 0
+            assert mqtt.message() == Message("readable/1", b"yes")
             assert mqtt.message() is None
 
 
@@ -146,7 +146,7 @@ def test_variable_without_a_value_matches_nothing(account: Account) -> None:
         assert mqtt.publish(f"of/{thing}") == NOT_AUTHORIZED
 
 
-def test_denial_in_an_attached_policy_wins(account: Account) -> None:
+def test_denial_in_an_attached_policy_overrides(account: Account) -> None:
     user = account.user()
     deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": account.arn("topic/closed/*")}
     account.attach(user.identity_id, ALLOW_IOT, deny)
@@ -167,12 +167,12 @@ def test_publishing_over_https_needs_an_attached_policy(account: Account) -> Non
 
 
 @pytest.mark.parametrize("token", [Token.APPENDED, Token.FIRST], ids=lambda token: token.name)
-def test_session_token_may_stand_anywhere_in_the_query(account: Account, token: Token) -> None:
+def test_session_token_can_be_anywhere_in_the_query(account: Account, token: Token) -> None:
     with websocket(account.cloud, account.guest().credentials, token=token) as mqtt:
         assert mqtt.connect(unique("client")) == 0
 
 
-def test_key_of_the_root_user_has_no_session_token(account: Account) -> None:
+def test_root_key_connects_without_session_token(account: Account) -> None:
     root = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], "")
     with connected(account.cloud, root, unique("client")) as mqtt:
         assert mqtt.publish("orders/1") == 0

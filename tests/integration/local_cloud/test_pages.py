@@ -1,4 +1,4 @@
-"""Pages of identities and of targets; ``tests/unit/local_cloud/test_paging.py`` tests what all pages have in common."""
+"""Pages of identities and targets; ``tests/unit/local_cloud/test_paging.py`` tests the paging itself."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _ids(identities: list[dict[str, Any]]) -> list[str]:
 
 
 def _all_identities(identity: Any, pool_id: str, **request: Any) -> list[dict[str, Any]]:
-    """Return the identities on pages of two, after a token if one is given."""
+    """Return the identities from pages of two, after a token if one is given."""
     found: list[dict[str, Any]] = []
     while True:
         page = identity.list_identities(IdentityPoolId=pool_id, MaxResults=2, **request)
@@ -50,7 +50,7 @@ def _listed(identity: Any, pool_id: str, identity_id: str) -> dict[str, Any]:
     return next(each for each in _all_identities(identity, pool_id) if each["IdentityId"] == identity_id)
 
 
-def test_identities_created_and_deleted_between_pages_move_no_other(identity: Any, pool_id: str) -> None:
+def test_changes_between_identity_pages_neither_skip_nor_repeat_others(identity: Any, pool_id: str) -> None:
     made = {identity.get_id(IdentityPoolId=pool_id)["IdentityId"] for _ in range(6)}
     page = identity.list_identities(IdentityPoolId=pool_id, MaxResults=3)
     seen = _ids(page["Identities"])
@@ -65,12 +65,12 @@ def test_identity_page_needs_a_token_of_its_pool_and_at_most_60(account: Account
     for _ in range(2):
         account.guest()
     other = identity.list_identities(IdentityPoolId=account.guest_identity_pool_id, MaxResults=1)["NextToken"]
-    for refused in ({"MaxResults": 1, "NextToken": other}, {"MaxResults": 61}):
+    for invalid in ({"MaxResults": 1, "NextToken": other}, {"MaxResults": 61}):
         with pytest.raises(ClientError, match="InvalidParameterException"):
-            identity.list_identities(IdentityPoolId=pool_id, **refused)
+            identity.list_identities(IdentityPoolId=pool_id, **invalid)
 
 
-def test_guest_who_signs_in_is_listed_with_the_login_and_a_later_date(account: Account, identity: Any) -> None:
+def test_guest_who_signs_in_has_a_login_and_a_later_date(account: Account, identity: Any) -> None:
     pool_id, guest = account.guest_identity_pool_id, account.guest().identity_id
     assert _listed(identity, pool_id, guest)["Logins"] == []
     made = _listed(identity, pool_id, guest)["LastModifiedDate"]
@@ -80,7 +80,7 @@ def test_guest_who_signs_in_is_listed_with_the_login_and_a_later_date(account: A
     assert _listed(identity, pool_id, guest)["LastModifiedDate"] > made
 
 
-def test_guest_who_signs_in_as_a_user_with_an_identity_is_disabled(account: Account, identity: Any) -> None:
+def test_guest_identity_merged_into_a_user_is_disabled(account: Account, identity: Any) -> None:
     pool_id = account.guest_identity_pool_id
     token = sign_in(account.cloud, account.client_id, make_user(account.cloud, account.user_pool_id))["IdToken"]
     logins = {account.provider_name: token}
@@ -100,7 +100,7 @@ def test_seeded_identities_are_listed_as_signed_in(account: Account, identity: A
 
 
 def _new_policy(iot: Any, targets: int) -> tuple[str, set[str]]:
-    """Make a policy with so many targets, and return its name and the targets."""
+    """Create a policy with so many targets and return its name and the targets."""
     name, attached = unique("policy"), {f"us-east-1:{uuid.uuid4()}" for _ in range(targets)}
     iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
     for target in attached:
@@ -108,7 +108,7 @@ def _new_policy(iot: Any, targets: int) -> tuple[str, set[str]]:
     return name, attached
 
 
-def test_targets_detached_between_pages_move_no_other(iot: Any) -> None:
+def test_detachments_between_target_pages_skip_no_other(iot: Any) -> None:
     name, attached = _new_policy(iot, 5)
     page = iot.list_targets_for_policy(policyName=name, pageSize=2)
     for target in page["targets"]:
@@ -128,20 +128,20 @@ def test_target_page_has_25_targets_by_default_and_at_most_250(iot: Any) -> None
         iot.list_targets_for_policy(policyName=name, pageSize=251)
 
 
-def test_target_page_needs_a_marker_of_its_policy(iot: Any) -> None:
+def test_marker_of_another_policy_is_rejected(iot: Any) -> None:
     (name, _), (other, _) = _new_policy(iot, 2), _new_policy(iot, 2)
     marker = iot.list_targets_for_policy(policyName=name, pageSize=1)["nextMarker"]
     with pytest.raises(ClientError, match="InvalidRequestException"):
         iot.list_targets_for_policy(policyName=other, pageSize=1, marker=marker)
 
 
-def test_seeded_attachments_are_those_of_attach_policy(account: Account, iot: Any) -> None:
+def test_seeded_attachments_are_listed(account: Account, iot: Any) -> None:
     name, _ = _new_policy(iot, 0)
     seeded = account.cloud.seed_identities(account.identity_pool_id, 3)
     account.cloud.seed_attachments(name, seeded)
     assert iot.list_targets_for_policy(policyName=name)["targets"] == sorted(seeded)
     assert iot.list_attached_policies(target=seeded[0])["policies"][0]["policyName"] == name
-    with pytest.raises(ValueError, match="there is no identity pool 'us-east-1:nowhere'"):
+    with pytest.raises(ValueError, match="identity pool 'us-east-1:nowhere' does not exist"):
         account.cloud.seed_identities("us-east-1:nowhere", 1)
     with pytest.raises(ValueError, match="Invalid Target"):
-        account.cloud.seed_attachments(name, ["somebody"])
+        account.cloud.seed_attachments(name, ["invalid"])

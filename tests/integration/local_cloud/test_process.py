@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -15,14 +15,7 @@ import pytest
 from botocore.config import Config
 
 from local_cloud.process import LocalCloud, LocalCloudError, listen
-from tests.integration.local_cloud.account import ALLOW_IOT, ECHO, document, make_function, unique
-
-
-def eventually(happened: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return happened()
+from tests.integration.local_cloud.account import ALLOW_IOT, ECHO, document, make_function, unique, wait_until
 
 
 def open_files(pid: int) -> Iterator[str]:
@@ -32,10 +25,10 @@ def open_files(pid: int) -> Iterator[str]:
 
 
 class Watched(LocalCloud):
-    """A cloud whose port nobody can take, from the first moment of its process on."""
+    """A cloud that checks at each request that its port is in use."""
 
     def answers(self) -> bool:
-        with pytest.raises(LocalCloudError, match="is taken"):
+        with pytest.raises(LocalCloudError, match="is in use"):
             listen(self.port)
         return super().answers()
 
@@ -46,7 +39,7 @@ _OF_ANOTHER_MINISTACK = {"AUTH": "false", "SERVICES": "s3", "MINISTACK_ACCOUNT_I
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[LocalCloud]:
-    """Another cloud, in another region, from a shell with settings for everything but it and with the least quota."""
+    """A cloud in another region, started from a shell with other AWS and ministack settings."""
     with pytest.MonkeyPatch.context() as shell:
         for name, value in (_POISON | _OF_ANOTHER_MINISTACK | {"LAMBDA_ACCOUNT_CONCURRENCY": "10"}).items():
             shell.setenv(name, value)
@@ -82,12 +75,12 @@ def test_aws_settings_of_the_shell_reach_neither_clients_nor_functions(
 
 
 def _concurrency(cloud: LocalCloud) -> tuple[int, int]:
-    """Return the quota, and what of it no function has reserved."""
+    """Return the quota and its unreserved part."""
     limit = cloud.client("lambda").get_account_settings()["AccountLimit"]
     return limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
 
 
-def test_quota_of_concurrent_executions_is_that_of_aws_unless_set(cloud: LocalCloud, other: LocalCloud) -> None:
+def test_default_quota_of_concurrent_executions_is_that_of_aws(cloud: LocalCloud, other: LocalCloud) -> None:
     assert _concurrency(other) == (10, 10)
     quota, free = _concurrency(cloud)
     assert quota == 1000
@@ -97,8 +90,8 @@ def test_quota_of_concurrent_executions_is_that_of_aws_unless_set(cloud: LocalCl
     cloud.client("lambda").delete_function(FunctionName=function)
 
 
-def test_cloud_ends_its_running_function_and_removes_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # the call that is cut off is not made again
+def test_cloud_ends_running_functions_and_removes_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # do not repeat the interrupted call
     scratch, started = tmp_path / "scratch", tmp_path / "started"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
@@ -112,7 +105,7 @@ def handler(event, context):
     with ThreadPoolExecutor() as background, LocalCloud.start() as cloud:
         function_arn = make_function(cloud, source, timeout=120)
         background.submit(cloud.client("lambda").invoke, FunctionName=function_arn)
-        assert eventually(lambda: started.exists() and started.read_text() != "")
+        wait_until(lambda: started.exists() and started.read_text() != "")
         assert list(scratch.iterdir())
         begun = time.monotonic()
         cloud.end()
@@ -135,7 +128,7 @@ def test_calls_are_counted_by_operation(cloud: LocalCloud) -> None:
     assert cloud.calls()["iot:ListPolicies"] == before + 1
 
 
-def test_permissions_that_a_user_needed_are_recorded(cloud: LocalCloud) -> None:
+def test_permissions_that_a_user_needs_are_recorded(cloud: LocalCloud) -> None:
     iam, name = cloud.client("iam"), unique("user")
     arn = iam.create_user(UserName=name)["User"]["Arn"]
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -172,7 +165,7 @@ def handler(event, context):
 """
 
 
-def test_cdk_cli_is_answered_when_the_stack_is_done(cloud: LocalCloud) -> None:
+def test_cdk_cli_receives_the_answer_when_the_stack_is_complete(cloud: LocalCloud) -> None:
     name = unique("stack")
     slow = {"Type": "Custom::Slow", "Properties": {"ServiceToken": make_function(cloud, _SLOW)}}
     formation = cloud.client("cloudformation")

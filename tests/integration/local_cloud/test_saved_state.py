@@ -20,7 +20,7 @@ def handler(event, context):
 
 
 class _Made:
-    """Something of each kind that a deployment needs, made on the cloud that is saved."""
+    """One resource of each kind that a deployment needs."""
 
     def __init__(self, cloud: LocalCloud) -> None:
         self.account = Account.on(cloud)
@@ -45,7 +45,7 @@ class _Made:
 
 @dataclass(frozen=True)
 class _Saved:
-    """States that were saved one after another."""
+    """Saved states of clouds, each started from the previous one."""
 
     empty: Path
     first: Path
@@ -60,7 +60,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> _Saved:
     with LocalCloud.start() as cloud:
         cloud.save(empty)
         made = _Made(cloud)
-        # Lambda is still updating the function when the state is saved.
+        # The update of the function is not complete when the state is saved.
         cloud.client("lambda").update_function_configuration(FunctionName=made.function, Description="updated")
         cloud.save(first)
     with LocalCloud.start(saved=first) as restored:
@@ -71,7 +71,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> _Saved:
 
 @pytest.fixture(scope="module")
 def restored(saved: _Saved) -> Iterator[LocalCloud]:
-    """A cloud from the state of a cloud that was restored itself."""
+    """A cloud from the saved state of a restored cloud."""
     with LocalCloud.start(saved=saved.changed) as cloud:
         yield cloud
 
@@ -81,7 +81,7 @@ def made(saved: _Saved) -> _Made:
     return saved.made
 
 
-def test_restored_cloud_signs_users_in_with_their_identity(restored: LocalCloud, made: _Made) -> None:
+def test_restored_user_has_the_same_identity(restored: LocalCloud, made: _Made) -> None:
     account = made.account
     (name,) = (
         user["Username"] for user in restored.client("cognito-idp").list_users(UserPoolId=account.user_pool_id)["Users"]
@@ -128,24 +128,24 @@ def test_state_of_an_empty_cloud_is_restored(saved: _Saved, tmp_path: Path) -> N
     assert list((tmp_path / "services").iterdir())
 
 
-def test_cloud_does_not_start_from_the_state_of_another_ministack(tmp_path: Path) -> None:
+def test_state_of_another_ministack_version_is_rejected(tmp_path: Path) -> None:
     other = tmp_path / "state"
     other.mkdir()
     (other / "saved-by.json").write_text('{"port": 1, "ministack": "0.0.1", "digest": ""}')
     log = tmp_path / "cloud.log"
     with pytest.raises(LocalCloudError, match="did not start"):
         LocalCloud.start(saved=other, log_file=log)
-    assert "saved by ministack 0.0.1" in log.read_text()
+    assert "saved by ministack 0.0.1, not " in log.read_text()
 
 
-def test_state_with_a_changed_file_is_refused(saved: _Saved, tmp_path: Path) -> None:
+def test_state_with_a_changed_file_is_rejected(saved: _Saved, tmp_path: Path) -> None:
     changed = tmp_path / "state"
     shutil.copytree(saved.first, changed)
     (changed / "services" / "iot.json").write_text("{}")
-    with pytest.raises(SavedStateError, match="not the ones that were saved"):
+    with pytest.raises(SavedStateError, match="its files have changed since it was saved"):
         restore(changed, tmp_path / "scratch", port=4566)
 
 
-def test_state_is_never_saved_over_another(saved: _Saved, restored: LocalCloud) -> None:
+def test_existing_state_is_not_overwritten(saved: _Saved, restored: LocalCloud) -> None:
     with pytest.raises(ValueError, match="not empty"):
         restored.save(saved.first)

@@ -1,4 +1,4 @@
-"""User attributes that an app client may write and read, and names in another case."""
+"""User attributes that an app client may write and read, and user names in another case."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def sign_up(cloud: LocalCloud, client_id: str, **values: str) -> None:
 
 
 def tokens(cloud: LocalCloud, user_pool_id: str, **client: Any) -> dict[str, str]:
-    """Sign a user with every kind of attribute in, on a client of these settings."""
+    """Sign in a user with every kind of attribute, on an app client with these settings."""
     values = {"email": "ada@example.com", "email_verified": "true", "nickname": "ada", "custom:marker": "set"}
     name = make_user(cloud, user_pool_id, **values)
     return sign_in(cloud, make_app_client(cloud, user_pool_id, **client), name)
 
 
-def test_sign_up_writes_what_the_client_may_write(cloud: LocalCloud, user_pool_id: str) -> None:
+def test_sign_up_writes_attributes_that_the_client_may_write(cloud: LocalCloud, user_pool_id: str) -> None:
     client_id = make_app_client(cloud, user_pool_id, WriteAttributes=["email", "custom:marker"])
     sign_up(cloud, client_id, email="ada@example.com", custom_marker="set")
 
@@ -86,7 +86,7 @@ def test_app_client_without_write_attributes_writes_only_standard_ones(
 
 
 @pytest.mark.parametrize(
-    ("client", "shown"),
+    ("client", "readable"),
     [
         ({"ReadAttributes": ["email"]}, {"sub", "email"}),
         ({"ReadAttributes": ["email", "custom:marker"]}, {"sub", "email", "custom:marker"}),
@@ -94,19 +94,19 @@ def test_app_client_without_write_attributes_writes_only_standard_ones(
     ],
     ids=["one", "with a custom one", "by default"],
 )
-def test_user_sees_only_what_the_app_client_may_read(
-    cloud: LocalCloud, user_pool_id: str, client: dict[str, Any], shown: set[str]
+def test_user_reads_only_what_the_app_client_may_read(
+    cloud: LocalCloud, user_pool_id: str, client: dict[str, Any], readable: set[str]
 ) -> None:
     issued = tokens(cloud, user_pool_id, **client)
     user = cloud.client("cognito-idp").get_user(AccessToken=issued["AccessToken"])
-    assert {attribute["Name"] for attribute in user["UserAttributes"]} == shown
+    assert {attribute["Name"] for attribute in user["UserAttributes"]} == readable
     every = {"sub", "email", "nickname", "custom:marker"}
-    assert claims(issued["IdToken"]).keys() & every == shown & every
+    assert claims(issued["IdToken"]).keys() & every == readable & every
 
 
 @pytest.fixture(scope="module")
 def pool(cloud: LocalCloud) -> Pool:
-    """A user pool as the console makes it, whose users also sign in by e-mail address and preferred name."""
+    """A user pool as the console creates it, with aliases."""
     return Pool(cloud, AliasAttributes=["email", "preferred_username"], UsernameConfiguration={"CaseSensitive": False})
 
 
@@ -118,7 +118,7 @@ def test_alias_in_another_case_signs_in(pool: Pool, alias: str) -> None:
     assert claims(token)["cognito:username"] == name
 
 
-def test_unverified_address_in_another_case_is_no_alias(pool: Pool) -> None:
+def test_unverified_address_is_no_alias(pool: Pool) -> None:
     value = f"{unique('Ada')}@Example.com"
     pool.user(email=value)
     assert refusal(lambda: pool.give_password(value.lower())) == NOT_FOUND
@@ -130,14 +130,14 @@ def test_administrator_finds_a_user_by_a_name_in_another_case(pool: Pool) -> Non
     assert found["Username"] == name
 
 
-def test_name_in_another_case_is_taken(pool: Pool) -> None:
+def test_user_name_in_another_case_is_taken(pool: Pool) -> None:
     other = pool.user().upper()
     made = refusal(lambda: pool.idp.admin_create_user(UserPoolId=pool.user_pool_id, Username=other))
     signed_up = refusal(lambda: pool.idp.sign_up(ClientId=pool.client_id, Username=other, Password=PASSWORD))
     assert {made[0], signed_up[0]} == {"UsernameExistsException"}
 
 
-def test_names_in_a_case_sensitive_pool_differ_by_case(cloud: LocalCloud) -> None:
+def test_case_sensitive_pool_distinguishes_names_by_case(cloud: LocalCloud) -> None:
     pool = Pool(cloud)
     name = pool.user()
     assert refusal(lambda: pool.give_password(name.upper())) == NOT_FOUND

@@ -1,9 +1,11 @@
-"""A user pool with triggers: custom authentication that lets in who answers "yes", and PostAuthentication."""
+"""A user pool with triggers, whose custom challenge expects the answer "yes", and the codes that it sends."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+import urllib.request
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,8 @@ from tests.tokens import totp
 
 FLOWS = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
 CHOICES = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "SMS_OTP"]}}
-"""The policies of a user pool that offers codes besides the password."""
-# Who begins with a password gives it before the challenge.
+"""The policies of a user pool that allows codes besides the password."""
+# A sign-in that begins with SRP continues with the password and then the challenge.
 CHALLENGES = """
 def handler(event, context):
     session = event["request"].get("session", [])
@@ -48,7 +50,7 @@ def handler(event, context):
 
 
 def recording(source: str, file: Path) -> str:
-    """Return a function's source that first writes its event down."""
+    """Return the source of a function that first appends its event to a file."""
     head = "def handler(event, context):\n"
     write = (
         f"    import json\n    with open({str(file)!r}, 'a') as file:\n        file.write(json.dumps(event) + '\\n')\n"
@@ -57,7 +59,7 @@ def recording(source: str, file: Path) -> str:
 
 
 def too_late_once(file: Path, seconds: float) -> str:
-    """Return the source of a function whose first answer takes so many seconds."""
+    """Return the source of a function whose first invocation takes so many seconds."""
     return f"""
 import os, time
 def handler(event, context):
@@ -73,7 +75,7 @@ _shared: dict[tuple[int, str], str] = {}
 
 
 def _function(cloud: LocalCloud, source: str) -> str:
-    """Return the ARN of a function; the pools of a cloud share those that keep nothing, which start once."""
+    """Return the ARN of a function; the pools of a cloud share those without state."""
     if source not in (ECHO, CHALLENGES):
         return make_function(cloud, source)
     key = cloud.pid, source
@@ -83,7 +85,7 @@ def _function(cloud: LocalCloud, source: str) -> str:
 
 
 class Pool:
-    """A user pool whose triggers are functions of these sources."""
+    """A user pool with triggers from the given sources."""
 
     def __init__(
         self,
@@ -108,11 +110,11 @@ class Pool:
             let_cognito_invoke(cloud, function_arn, self.user_pool_id)
 
     def add_client(self, **settings: Any) -> str:
-        """Make another app client for every flow, and return its id."""
+        """Create another app client with every flow and return its id."""
         return make_app_client(self.cloud, self.user_pool_id, ExplicitAuthFlows=FLOWS, **settings)
 
     def allow_totp(self) -> None:
-        """Let users have a second factor."""
+        """Allow users MFA by one-time password."""
         self.idp.set_user_pool_mfa_config(
             UserPoolId=self.user_pool_id,
             MfaConfiguration="OPTIONAL",
@@ -130,20 +132,15 @@ class Pool:
         return name
 
     def user_with_totp(self) -> tuple[str, str]:
-        """Make a user who has turned one-time passwords on, and return its name and secret."""
+        """Create a user with MFA and return its name and TOTP secret."""
         name = self.user()
         access_token = sign_in(self.cloud, self.client_id, name)["AccessToken"]
-        secret = self.set_up_totp(access_token)
+        secret = str(self.idp.associate_software_token(AccessToken=access_token)["SecretCode"])
+        self.idp.verify_software_token(AccessToken=access_token, UserCode=totp(secret))
         self.idp.set_user_mfa_preference(
             AccessToken=access_token, SoftwareTokenMfaSettings={"Enabled": True, "PreferredMfa": True}
         )
         return name, secret
-
-    def set_up_totp(self, access_token: str) -> str:
-        """Let a user set one-time passwords up, and return the secret; they are not turned on yet."""
-        secret = str(self.idp.associate_software_token(AccessToken=access_token)["SecretCode"])
-        self.idp.verify_software_token(AccessToken=access_token, UserCode=totp(secret))
-        return secret
 
     def status(self, name: str) -> str:
         return str(self.idp.admin_get_user(UserPoolId=self.user_pool_id, Username=name)["UserStatus"])
@@ -152,7 +149,7 @@ class Pool:
         return sign_in(self.cloud, self.client_id, self.user(), **settings)
 
     def give_password(self, name: str, password: str = PASSWORD) -> dict[str, Any]:
-        """Return what Cognito answers to a password."""
+        """Sign in by password and return Cognito's answer."""
         answer: dict[str, Any] = self.idp.initiate_auth(
             ClientId=self.client_id,
             AuthFlow="USER_PASSWORD_AUTH",
@@ -161,7 +158,7 @@ class Pool:
         return answer
 
     def start_challenge(self, name: str, client_id: str | None = None) -> dict[str, Any]:
-        """Return what Cognito answers to who wants to be challenged."""
+        """Start a custom sign-in and return Cognito's answer."""
         answer: dict[str, Any] = self.idp.admin_initiate_auth(
             UserPoolId=self.user_pool_id,
             ClientId=client_id or self.client_id,
@@ -171,59 +168,82 @@ class Pool:
         return answer
 
     def answer(
-        self, asked: dict[str, Any], name: str, client_id: str | None = None, **responses: str
+        self, challenge: dict[str, Any], name: str, client_id: str | None = None, **responses: str
     ) -> dict[str, Any]:
-        """Return what Cognito answers to the answer to a challenge."""
+        """Answer a challenge and return Cognito's answer."""
         answer: dict[str, Any] = self.idp.admin_respond_to_auth_challenge(
             UserPoolId=self.user_pool_id,
             ClientId=client_id or self.client_id,
-            ChallengeName=asked["ChallengeName"],
-            Session=asked["Session"],
+            ChallengeName=challenge["ChallengeName"],
+            Session=challenge["Session"],
             ChallengeResponses={"USERNAME": name, **responses},
         )
         return answer
 
 
-class Choosing(Pool):
-    """A user pool that offers passwords and codes, with an app client for choice-based sign-in only."""
+class ChoicePool(Pool):
+    """A user pool that allows passwords and codes, with an app client for choice-based sign-in only."""
 
     def __init__(self, cloud: LocalCloud, post_authentication: str = ECHO) -> None:
         super().__init__(cloud, post_authentication, Policies=CHOICES)
-        self.choosing = make_app_client(cloud, self.user_pool_id, ExplicitAuthFlows=["ALLOW_USER_AUTH"])
+        self.choice_client_id = make_app_client(cloud, self.user_pool_id, ExplicitAuthFlows=["ALLOW_USER_AUTH"])
 
-    def someone(self, **attributes: str) -> tuple[str, str]:
-        """Return the name and the e-mail address of a new user with a permanent password."""
+    def user_with_email(self, **attributes: str) -> tuple[str, str]:
+        """Create a user with a permanent password and return its name and e-mail address."""
         email = f"{unique('ada')}@example.com"
         return self.user(email=email, **attributes), email
 
     def start(self, name: str, **parameters: str) -> dict[str, Any]:
         answer: dict[str, Any] = self.idp.initiate_auth(
-            ClientId=self.choosing, AuthFlow="USER_AUTH", AuthParameters={"USERNAME": name, **parameters}
+            ClientId=self.choice_client_id, AuthFlow="USER_AUTH", AuthParameters={"USERNAME": name, **parameters}
         )
         return answer
 
-    def respond(self, asked: dict[str, Any], name: str, **responses: str) -> dict[str, Any]:
+    def respond(self, challenge: dict[str, Any], name: str, **responses: str) -> dict[str, Any]:
         answer: dict[str, Any] = self.idp.respond_to_auth_challenge(
-            ClientId=self.choosing,
-            ChallengeName=asked["ChallengeName"],
-            Session=asked["Session"],
+            ClientId=self.choice_client_id,
+            ChallengeName=challenge["ChallengeName"],
+            Session=challenge["Session"],
             ChallengeResponses={"USERNAME": name, **responses},
         )
         return answer
 
     def srp(self, name: str) -> AWSSRP:
-        return AWSSRP(name, PASSWORD, self.user_pool_id, self.choosing, client=self.idp)
+        return AWSSRP(name, PASSWORD, self.user_pool_id, self.choice_client_id, client=self.idp)
 
 
 def events(file: Path) -> list[dict[str, Any]]:
-    """Return the events that were written down."""
+    """Return the events in a file that :func:`recording` writes."""
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, str]:
-    """Return the code and the text of the error that a call raises."""
+    """Return the code and message of the error that a call raises."""
     try:
         answer = call()
     except ClientError as error:
         return error.response["Error"]["Code"], error.response["Error"]["Message"]
-    raise AssertionError(f"not refused: {answer}")
+    raise AssertionError(f"not rejected: {answer}")
+
+
+def code_sent_by_email(cloud: LocalCloud, address: str) -> str:
+    """Return the code in the newest e-mail to an address."""
+    by_account = _sent(cloud, "ses/messages")["messages"]
+    return _newest_code(each["BodyText"] for each in by_account[cloud.account_id] if address in each["To"])
+
+
+def code_sent_by_sms(cloud: LocalCloud, number: str) -> str:
+    """Return the code in the newest text message to a number."""
+    return _newest_code(each["Message"] for each in _sent(cloud, "sns/sms-messages")["sms_messages"][number])
+
+
+def _sent(cloud: LocalCloud, path: str) -> Any:
+    with urllib.request.urlopen(f"{cloud.endpoint_url}/_ministack/{path}") as answer:  # noqa: S310 - loopback
+        return json.load(answer)
+
+
+def _newest_code(texts: Iterable[str]) -> str:
+    *_, newest = texts
+    found = re.search(r"sign-in code is (\d{8})", newest)
+    assert found, newest
+    return found[1]

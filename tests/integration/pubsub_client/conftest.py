@@ -24,7 +24,7 @@ _CONNECT = {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}
 
 @dataclass(frozen=True)
 class Deployment:
-    """The ids that the client needs, and an administrator's operations."""
+    """The ids that the client needs, and operations of an administrator."""
 
     cloud: LocalCloud
     user_pool_id: str
@@ -47,7 +47,7 @@ class Deployment:
     async def signed_in(
         self, user: str = "", *, attached: bool = False, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> CognitoSession:
-        """Return the session of a user, or of a new one, to whose identity the IoT policy may be attached."""
+        """Return the session of a user, or of a new user; with ``attached`` the identity has the IoT policy."""
         session = CognitoSession(
             region=self.region,
             user_pool_id=self.user_pool_id,
@@ -62,7 +62,7 @@ class Deployment:
         return session
 
     def provider(self, source: CredentialsSource, *, port: int | None = None) -> AwsIot:
-        """Return the provider with these credentials; ``port`` is that of a server before the local cloud."""
+        """Return a provider for the local cloud, or for the port of a server in front of it."""
         endpoint = self.endpoint if port is None else f"{self.endpoint.partition(':')[0]}:{port}"
         return AwsIot(endpoint=endpoint, region=self.region, credentials=source)
 
@@ -91,7 +91,7 @@ def deployment(cloud: LocalCloud) -> Deployment:
 
 @pytest.fixture
 async def session(deployment: Deployment) -> CognitoSession:
-    """The session of a user to whose identity the IoT policy is attached."""
+    """The session of a user whose identity has the IoT policy."""
     return await deployment.signed_in(attached=True)
 
 

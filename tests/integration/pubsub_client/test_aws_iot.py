@@ -1,4 +1,4 @@
-"""Signed-in users and services at the local cloud's AWS IoT: signatures, permissions, and renewed credentials."""
+"""Signed-in users and services on the local cloud's AWS IoT: signatures, permissions, and renewed credentials."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -31,7 +30,7 @@ source_profile = keys
 
 
 class InvalidCredentials:
-    """Credentials that AWS has never issued."""
+    """Credentials that AWS did not issue."""
 
     async def credentials(self) -> Credentials:
         return Credentials("ASIAINVALID", "invalid", "invalid", datetime.now(UTC) + timedelta(hours=1))
@@ -94,55 +93,10 @@ async def test_disconnect_after_a_denied_qos_0_message_names_the_permission(prov
     assert f"do not allow iot:Publish on topic/{FOREIGN_TOPIC}" in str(reason)
 
 
-async def test_topic_filter_is_shared_until_its_last_reader_leaves(provider: AwsIot, topic: str) -> None:
-    async with PubSub(provider) as pubsub, pubsub.subscribe(topic) as staying:
-        async with pubsub.subscribe(topic) as leaving:
-            await pubsub.publish(topic, 1)
-            assert [(await next_of(reader)).payload for reader in (staying, leaving)] == [1, 1]
-        await pubsub.publish(topic, 2)
-        assert (await next_of(staying)).payload == 2
-
-
-async def test_second_reader_can_raise_the_qos(provider: AwsIot, topic: str) -> None:
-    async with (
-        PubSub(provider) as pubsub,
-        pubsub.subscribe(topic, qos=0),
-        pubsub.subscribe(topic, qos=1) as messages,
-    ):
-        await pubsub.publish(topic, 1)
-        # ministack does not replace a subscription as MQTT-3.8.4-3 requires, and delivers by the older one too.
-        async with asyncio.timeout(SECONDS):
-            while (await anext(messages)).qos != 1:
-                pass
-
-
 @pytest.fixture
 async def recorder(deployment: Deployment) -> AsyncIterator[Recorder]:
     async with recorder_to(deployment.cloud.port) as recorder:
         yield recorder
-
-
-class AlternatingSource:
-    """Returns the credentials of another session each time."""
-
-    def __init__(self, *sessions: CognitoSession) -> None:
-        self._sessions = list(sessions)
-
-    async def credentials(self) -> Credentials:
-        return await self._sessions.pop(0).credentials()
-
-
-async def test_each_connection_is_signed_with_current_credentials(
-    deployment: Deployment, session: CognitoSession, recorder: Recorder
-) -> None:
-    other = await deployment.signed_in(attached=True)
-    provider = deployment.provider(AlternatingSource(session, other), port=recorder.port)
-    async with PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub, watching(pubsub) as until:
-        recorder.cut()
-        await until(ConnectionState.DISCONNECTED, ConnectionState.CONNECTED)
-    queries = [parse_qs(urlsplit(connection.request.split()[1]).query) for connection in recorder.connections]
-    keys = [query["X-Amz-Credential"][0].split("/")[0] for query in queries]
-    assert keys == [(await each.credentials()).access_key_id for each in (session, other)]
 
 
 async def test_topic_filter_that_is_denied_after_a_reconnection_ends_its_readers(
@@ -166,7 +120,7 @@ async def test_topic_filter_that_is_denied_after_a_reconnection_ends_its_readers
 
 @pytest.fixture
 def profiles(deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The profiles ``keys``, an IAM user's long-term keys, and ``role``, which that user assumes."""
+    """The profile ``keys`` with an IAM user's long-term keys, and the profile ``role``, which that user assumes."""
     cloud = deployment.cloud
     role = make_role(cloud, ALLOW_IOT, trusts={"AWS": f"arn:aws:iam::{cloud.account_id}:root"})
     iam, user = cloud.client("iam"), unique("service")
@@ -194,7 +148,7 @@ async def test_service_publishes_with_the_credentials_of_a_profile(
 
 
 class ObservedSource:
-    """A session, the keys that it has returned, and the expiration of the last."""
+    """A session, the access keys that it has returned, and the expiration of the last one."""
 
     def __init__(self, session: CognitoSession) -> None:
         self.keys: set[str] = set()
@@ -232,7 +186,7 @@ async def test_no_message_is_lost_when_credentials_and_connections_expire(
             while len(source.keys) <= 3:
                 published.append(len(published))
                 await publisher.publish(topic, published[-1])
-                # Messages follow each other closely around the expiration, so that one is pending then.
+                # Publish quickly around the expiration, so that a message is pending then.
                 await asyncio.sleep(0.1 if source.expiration - datetime.now(UTC) > timedelta(seconds=0.5) else 0)
             published.append("last")
             await publisher.publish(topic, "last")

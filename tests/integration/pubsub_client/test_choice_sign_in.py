@@ -8,22 +8,21 @@ from local_cloud.process import LocalCloud
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import ConfigurationError, SignInError
 from tests.integration.local_cloud.account import PASSWORD, make_app_client, unique
-from tests.integration.local_cloud.sent_codes import code_sent_by_email, code_sent_by_sms
-from tests.integration.local_cloud.user_pool import Choosing
+from tests.integration.local_cloud.user_pool import ChoicePool, code_sent_by_email, code_sent_by_sms
 
 PHONE = "+15555550111"
 
 
 @pytest.fixture(scope="module")
-def pool(cloud: LocalCloud) -> Choosing:
-    return Choosing(cloud)
+def pool(cloud: LocalCloud) -> ChoicePool:
+    return ChoicePool(cloud)
 
 
 @pytest.fixture(scope="module")
-def identity_pool_id(pool: Choosing) -> str:
+def identity_pool_id(pool: ChoicePool) -> str:
     provider = {
         "ProviderName": f"cognito-idp.{pool.cloud.region}.amazonaws.com/{pool.user_pool_id}",
-        "ClientId": pool.choosing,
+        "ClientId": pool.choice_client_id,
     }
     made = pool.cloud.client("cognito-identity").create_identity_pool(
         IdentityPoolName=unique("choosing"),
@@ -34,11 +33,11 @@ def identity_pool_id(pool: Choosing) -> str:
 
 
 @pytest.fixture
-def session(pool: Choosing, identity_pool_id: str) -> CognitoSession:
-    return session_of(pool, pool.choosing, identity_pool_id)
+def session(pool: ChoicePool, identity_pool_id: str) -> CognitoSession:
+    return session_of(pool, pool.choice_client_id, identity_pool_id)
 
 
-def session_of(pool: Choosing, client_id: str, identity_pool_id: str = "unused") -> CognitoSession:
+def session_of(pool: ChoicePool, client_id: str, identity_pool_id: str = "unused") -> CognitoSession:
     return CognitoSession(
         region=pool.cloud.region,
         user_pool_id=pool.user_pool_id,
@@ -52,23 +51,23 @@ async def no_code(destination: str) -> str:
     raise AssertionError(f"a code was requested: {destination}")
 
 
-async def test_password_signs_in_by_choice_based_sign_in(pool: Choosing, session: CognitoSession) -> None:
-    name, _ = pool.someone()
+async def test_password_signs_in_by_choice_based_sign_in(pool: ChoicePool, session: CognitoSession) -> None:
+    name, _ = pool.user_with_email()
     await session.sign_in(name, PASSWORD)
     assert (await session.identity_id()).startswith(f"{pool.cloud.region}:")
 
 
 async def test_choice_based_sign_in_rejects_a_user_with_mfa(cloud: LocalCloud) -> None:
-    pool = Choosing(cloud)
+    pool = ChoicePool(cloud)
     pool.allow_totp()
     name, _ = pool.user_with_totp()
     with pytest.raises(SignInError, match="has MFA") as refusal:
-        await session_of(pool, pool.choosing).sign_in(name, PASSWORD)
+        await session_of(pool, pool.choice_client_id).sign_in(name, PASSWORD)
     assert refusal.value.code == "SOFTWARE_TOKEN_MFA"
 
 
-async def test_codes_by_email_and_sms_sign_in(pool: Choosing, session: CognitoSession) -> None:
-    name, email = pool.someone(phone_number=PHONE)
+async def test_codes_by_email_and_sms_sign_in(pool: ChoicePool, session: CognitoSession) -> None:
+    name, email = pool.user_with_email(phone_number=PHONE)
     destinations: list[str] = []
 
     async def read_email(destination: str) -> str:
@@ -87,8 +86,8 @@ async def test_codes_by_email_and_sms_sign_in(pool: Choosing, session: CognitoSe
     assert len(destinations) == 2
 
 
-async def test_wrong_code_is_rejected(pool: Choosing, session: CognitoSession) -> None:
-    name, email = pool.someone()
+async def test_wrong_code_is_rejected(pool: ChoicePool, session: CognitoSession) -> None:
+    name, email = pool.user_with_email()
 
     async def wrong(_: str) -> str:
         return f"{(int(code_sent_by_email(pool.cloud, email)) + 1) % 10**8:08}"
@@ -98,8 +97,8 @@ async def test_wrong_code_is_rejected(pool: Choosing, session: CognitoSession) -
     assert refusal.value.code == "CodeMismatchException"
 
 
-async def test_unavailable_sign_in_names_the_available_ones(pool: Choosing, session: CognitoSession) -> None:
-    name, _ = pool.someone()
+async def test_unavailable_sign_in_names_the_available_ones(pool: ChoicePool, session: CognitoSession) -> None:
+    name, _ = pool.user_with_email()
     with pytest.raises(
         SignInError, match=r"cannot sign in with SMS_OTP; .* PASSWORD_SRP, PASSWORD, EMAIL_OTP"
     ) as no_sms:
@@ -114,8 +113,8 @@ async def test_unavailable_sign_in_names_the_available_ones(pool: Choosing, sess
         await session.sign_in(passwordless, PASSWORD)
 
 
-async def test_app_client_without_the_flow_is_named(pool: Choosing) -> None:
-    name, _ = pool.someone()
+async def test_app_client_without_the_flow_is_named(pool: ChoicePool) -> None:
+    name, _ = pool.user_with_email()
     client_id = make_app_client(pool.cloud, pool.user_pool_id, ExplicitAuthFlows=["ALLOW_CUSTOM_AUTH"])
     neither = f"{client_id} allows neither ALLOW_USER_SRP_AUTH nor ALLOW_USER_AUTH"
     with pytest.raises(SignInError, match=neither) as refusal:

@@ -1,4 +1,4 @@
-"""A denied connection recovers by self-attach, or its refusal contains the reason."""
+"""A denied connection recovers by self-attach, or its error contains the reason."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tests.integration.pubsub_client.conftest import Deployment
 REPAIRED = "PS203: no IoT policy was attached, repaired"
 ATTACHED = "PS203: the IoT policy is attached already"
 RECONNECT_DELAY = (0.02, 0.2)
-REFUSED = "PS203: the request was signed by a guest: sign in"
+REJECTED = "PS203: the request was signed by a guest: sign in"
 
 
 class SelfAttaching:
-    """A session's credentials, and a route that answers as each test decides."""
+    """A session's credentials, and a self-attach route that each test controls."""
 
     can_self_attach = True
 
     def __init__(self, deployment: Deployment, session: CognitoSession) -> None:
-        self.refusals: list[str] = []
-        """The refusals of the next calls."""
+        self.errors: list[str] = []
+        """The errors of the next calls."""
         self.repairs = True
         """Whether a call attaches the policy."""
         self.calls = 0
@@ -38,8 +38,8 @@ class SelfAttaching:
 
     async def self_attach(self) -> SelfAttachment:
         self.calls += 1
-        if self.refusals:
-            raise SessionError(self.refusals.pop())
+        if self.errors:
+            raise SessionError(self.errors.pop())
         if not self.repairs:
             return SelfAttachment("PS203", "attached", ATTACHED)
         self._deployment.attach_policy(await self._session.identity_id())
@@ -75,7 +75,7 @@ async def refusal_of(pubsub: PubSub) -> ConnectionRefused:
     return refusal.value
 
 
-async def test_denied_connection_is_made_after_one_self_attachment(
+async def test_denied_connection_succeeds_after_one_self_attachment(
     provider: AwsIot, source: SelfAttaching, topic: str
 ) -> None:
     async with PubSub(provider) as pubsub, pubsub.subscribe(topic) as messages:
@@ -84,12 +84,12 @@ async def test_denied_connection_is_made_after_one_self_attachment(
     assert source.calls == 1
 
 
-async def test_refused_self_attachment_is_the_reason_of_the_refusal(provider: AwsIot, source: SelfAttaching) -> None:
-    source.refusals = [REFUSED]
+async def test_error_of_self_attachment_is_in_connection_refused(provider: AwsIot, source: SelfAttaching) -> None:
+    source.errors = [REJECTED]
     refusal = await refusal_of(PubSub(provider, client_id="mine"))
     assert refusal.denied
     assert "do not allow iot:Connect on client/mine" in refusal.reason
-    assert refusal.reason.endswith(REFUSED)
+    assert refusal.reason.endswith(REJECTED)
     assert source.calls == 1
 
 
@@ -104,7 +104,7 @@ async def test_denial_after_self_attachment_is_retried_until_the_timeout(
     assert len(recorder.connections) > 1
 
 
-async def test_reconnection_self_attaches_again_after_a_refusal(
+async def test_reconnection_self_attaches_again_after_an_error(
     provider: AwsIot, source: SelfAttaching, recorder: Recorder, topic: str
 ) -> None:
     async with (
@@ -112,11 +112,11 @@ async def test_reconnection_self_attaches_again_after_a_refusal(
         pubsub.subscribe(topic) as messages,
         watching(pubsub) as until,
     ):
-        source.refusals = [REFUSED]
+        source.errors = [REJECTED]
         await source.detach()
         recorder.cut()
         reasons = await until(*[ConnectionState.DISCONNECTED] * 2, ConnectionState.CONNECTED)
         await pubsub.publish(topic, "again")
         assert (await next_of(messages)).payload == "again"
     assert source.calls == 3
-    assert any(reason and reason.endswith(REFUSED) for reason in reasons)
+    assert any(reason and reason.endswith(REJECTED) for reason in reasons)

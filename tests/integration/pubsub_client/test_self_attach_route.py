@@ -180,7 +180,7 @@ async def test_unreachable_route_is_named(unused_tcp_port: int) -> None:
         "http://abc123.execute-api.eu-west-1.amazonaws.com/self-attach",
         "https://abc123.execute-api.localhost:4566/self-attach",
         "https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach?identity=other",
-        "https://somebody@abc123.execute-api.eu-west-1.amazonaws.com/self-attach",
+        "https://ada@abc123.execute-api.eu-west-1.amazonaws.com/self-attach",
         "https://abc123.execute-api.eu-west-1.amazonaws.com:0/self-attach",
         "https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach\n",
         "${Token[SelfAttachUrl]}",
@@ -201,7 +201,7 @@ def session(**options: Any) -> CognitoSession:
 async def test_self_attach_needs_a_url_and_a_signed_in_user(server: Server) -> None:
     with pytest.raises(ConfigurationError, match="SelfAttachUrl"):
         await session().self_attach()
-    with pytest.raises(SessionError, match="nobody is signed in"):
+    with pytest.raises(SessionError, match="no user is signed in"):
         await session(self_attach_url=server.url).self_attach()
     assert server.requests == []
 

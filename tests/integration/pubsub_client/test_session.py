@@ -97,7 +97,7 @@ async def test_sign_out_revokes_the_refresh_token(deployment: Deployment, sessio
     tokens = session._tokens
     assert tokens is not None
     await session.sign_out()
-    with pytest.raises(SessionError, match="nobody is signed in"):
+    with pytest.raises(SessionError, match="no user is signed in"):
         await session.credentials()
     pools = deployment.cloud.client("cognito-idp")
     with pytest.raises(pools.exceptions.NotAuthorizedException):

@@ -195,6 +195,21 @@ class TestIdentityPool:
         assert [resources.is_complete(event) for _ in range(2)] == [False, True]
         assert resources.iot.changes == []  # the policy stays
 
+    def test_cloudformation_waits_forty_minutes_for_a_large_pool(
+        self, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The execution continues."""
+        now = 1_000_000.0
+        monkeypatch.setattr(resources.module.time, "time", lambda: now)
+        resources.stack.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+        resources.iot.policies = _targets(1, _OWN)
+        event = resources.request("Delete", "IotPolicyOfIdentityPool", IdentityPoolId=_POOL)
+        resources.states.executions[_EXECUTION] = [_RUNNING]
+        now += 2399
+        assert not resources.is_complete(event)
+        now += 2
+        assert resources.is_complete(event)
+
     @pytest.mark.parametrize(
         ("request_type", "status", "attached"),
         [

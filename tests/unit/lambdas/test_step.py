@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulk.step import Step, process_with_retries
+from bulk.step import BatchStep, process_with_retries
 from tests.unit.lambdas.conftest import client_error
 
 
@@ -14,9 +14,9 @@ def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bulk.step.time", SimpleNamespace(monotonic=lambda: 1000.0, sleep=lambda _: None))
 
 
-def _begin(state: dict[str, Any], milliseconds: int = 900_000) -> Step:
+def _begin(state: dict[str, Any], milliseconds: int = 900_000) -> BatchStep:
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds)
-    return Step.begin({"state": state, "execution": "execution", "machine": "machine"}, context)
+    return BatchStep.begin({"state": state, "execution": "execution", "machine": "machine"}, context)
 
 
 def test_step_has_the_input_and_the_last_checkpoint() -> None:

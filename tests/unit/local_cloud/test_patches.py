@@ -31,7 +31,7 @@ def test_install_names_patch_that_does_not_fit_ministack(monkeypatch: pytest.Mon
 
 
 def test_install_rejects_unknown_patch() -> None:
-    with pytest.raises(PatchError, match="no such patch: weather; there are iam_policies, "):
+    with pytest.raises(PatchError, match="no such patch: weather; the patches are iam_policies, "):
         install(without=["weather"])
 
 

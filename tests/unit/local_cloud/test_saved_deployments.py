@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,11 +15,10 @@ from local_cloud import saved_state
 from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.saved_deployments import NotSavedError, SavedDeployments, digest_of
 from local_cloud.saved_state import SavedStateError
-from pubsub_testing import cloud, fixtures
 
 
 class Cloud(LocalCloud):
-    """Saves an empty directory, or what the test wants to happen."""
+    """Saves an empty directory, or calls the given function."""
 
     def __init__(self, saving: Callable[[Path], Any] = Path.mkdir) -> None:
         super().__init__(port=1, pid=1)
@@ -70,20 +68,20 @@ class TestSave:
         saved.save("last", Cloud())
         assert _names(tmp_path / "deployments") == {"3", "4", "5", "last"}
 
-    def test_save_accepts_that_another_process_saved_the_same(self, tmp_path: Path) -> None:
+    def test_save_ignores_the_same_state_of_another_process(self, tmp_path: Path) -> None:
         (tmp_path / "same").mkdir()
         SavedDeployments(tmp_path).save("same", Cloud(_raise(ValueError("there is one"))))
         assert _names(tmp_path) == {"same"}
 
     @pytest.mark.parametrize("error", [ValueError("no space"), TimeoutError("no answer"), PermissionError("read-only")])
-    def test_save_raises_one_error(self, tmp_path: Path, error: Exception) -> None:
+    def test_save_reports_every_failure_as_one_error(self, tmp_path: Path, error: Exception) -> None:
         with pytest.raises(NotSavedError, match=str(error)):
             SavedDeployments(tmp_path).save("digest", Cloud(_raise(error)))
         (tmp_path / "file").touch()
         with pytest.raises(NotSavedError):
             SavedDeployments(tmp_path / "file" / "deployments").save("digest", Cloud())
 
-    def test_save_accepts_that_another_process_removes_a_state(
+    def test_save_ignores_states_that_another_process_removes(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         gone = tmp_path / "gone"
@@ -93,7 +91,7 @@ class TestSave:
         monkeypatch.setattr(Path, "iterdir", lambda _: iter([gone, *there]))
         SavedDeployments(tmp_path).save("new", Cloud())
 
-    def test_save_removes_old_partial_states(self, tmp_path: Path) -> None:
+    def test_save_removes_old_incomplete_states(self, tmp_path: Path) -> None:
         old, new = tmp_path / "digest.1", tmp_path / "digest.2"
         old.mkdir()
         new.mkdir()
@@ -102,14 +100,14 @@ class TestSave:
         assert _names(tmp_path) == {"digest", "digest.2"}
 
 
-class TestPlugin:
-    def test_plugin_warns_of_a_failure(self, tmp_path: Path) -> None:
-        with pytest.warns(UserWarning, match="not saved for the next test run: no space"):
-            cloud.save(SavedDeployments(tmp_path), "digest", Cloud(_raise(ValueError("no space"))))
-
-    def test_plugin_does_not_save_in_a_read_only_cache(self) -> None:
-        config: Any = SimpleNamespace(cache=SimpleNamespace(mkdir=_raise(PermissionError("read-only"))))
-        assert fixtures._cache_directory(config) is None
+def test_latest_is_the_complete_state_that_was_used_last(tmp_path: Path) -> None:
+    saved = SavedDeployments(tmp_path / "deployments")
+    assert saved.latest() is None
+    for number, name in enumerate(("old", "new", "incomplete.1")):
+        state = tmp_path / "deployments" / name
+        state.mkdir(parents=True)
+        _age(state, 100 - number)
+    assert saved.latest() == "new"
 
 
 class TestStart:
@@ -117,7 +115,7 @@ class TestStart:
         assert SavedDeployments(tmp_path).start("digest", region="eu-west-1") is None
         assert started == []
 
-    def test_start_uses_the_state_and_marks_it_as_new(self, tmp_path: Path, started: list[Path]) -> None:
+    def test_start_uses_the_state_and_updates_its_time(self, tmp_path: Path, started: list[Path]) -> None:
         state = tmp_path / "digest"
         state.mkdir()
         (state / "good").touch()
@@ -133,7 +131,7 @@ class TestStart:
         assert _names(tmp_path) == set()
 
     @pytest.mark.usefixtures("started")
-    def test_start_accepts_that_another_process_removes_the_state(
+    def test_start_ignores_a_state_that_another_process_removes(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Path, "is_dir", lambda _: True)
@@ -172,7 +170,7 @@ class TestDigest:
         json.dumps({"ministack": version("ministack"), "port": "x", "digest": hashlib.sha256().hexdigest()}).encode(),
     ],
 )
-def test_invalid_saved_state_is_named(tmp_path: Path, about: bytes) -> None:
+def test_invalid_saved_state_is_rejected(tmp_path: Path, about: bytes) -> None:
     state = tmp_path / "state"
     state.mkdir()
     (state / "saved-by.json").write_bytes(about)

@@ -48,15 +48,15 @@ class Command(AwsCommand):
 
 @dataclass
 class Account(Aws):
-    """Notes what it is asked, and refuses some of it."""
+    """Records the operations, and rejects some of them."""
 
-    refused: Collection[str] = ()
+    rejected: Collection[str] = ()
     called: list[str] = field(default_factory=list)
     cli_options: str = ""
 
     def call(self, _service: str, operation: str, parameters: Mapping[str, Any]) -> None:
-        if operation in self.refused:
-            raise OSError(f"{operation} is refused")
+        if operation in self.rejected:
+            raise OSError(f"{operation} was rejected")
         self.called.append(f"{operation} {parameters.get('PolicyArn', '')}".strip())
 
 
@@ -75,20 +75,20 @@ def _fix_all(
 ) -> FixRunner:
     found = {**({"PS308": passed()} if guards is None else guards), **findings}
     results = [Result(check, found[check.id], 0.1) for check in CHECKS if check.id in found]
-    fixing = FixRunner(RunOptions("doctor", "s", redact=redact, skip=skip), aws or Account(), ask=ask)
-    fixing.apply(CheckRun(results))
-    return fixing
+    runner = FixRunner(RunOptions("doctor", "s", redact=redact, skip=skip), aws or Account(), ask=ask)
+    runner.apply(CheckRun(results))
+    return runner
 
 
-def _outcomes(fixing: FixRunner) -> list[str]:
-    return [each.outcome for each in fixing.steps]
+def _outcomes(runner: FixRunner) -> list[str]:
+    return [each.outcome for each in runner.steps]
 
 
 def test_fix_with_an_unsafe_command_is_not_run(capsys: pytest.CaptureFixture[str]) -> None:
     safe, unsafe = Command(), Command(safe=False)
     assert not _fix(safe, unsafe).changed
     assert (safe.runs, unsafe.runs) == ([], [])
-    assert "PS101  is left to you" in capsys.readouterr().out
+    assert "PS101  not fixed: --fix does not run this kind of fix" in capsys.readouterr().out
 
 
 def test_safe_fix_is_shown_and_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,9 +100,9 @@ def test_safe_fix_is_shown_and_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_redact_masks_identity_ids_in_commands_and_failures(capsys: pytest.CaptureFixture[str]) -> None:
     assert not _fix(Command(fails=True), redact=True).changed
-    told = capsys.readouterr().out
-    assert "failed: no such target <identity id>" in told
-    assert _IDENTITY_ID not in told
+    shown = capsys.readouterr().out
+    assert "failed: no such target <identity id>" in shown
+    assert _IDENTITY_ID not in shown
 
 
 def test_pubsub_command_that_fails_is_reported_with_its_error() -> None:
@@ -113,27 +113,27 @@ def test_pubsub_command_that_fails_is_reported_with_its_error() -> None:
 class TestCommandNotDone:
     def test_failure_ends_the_fix_of_its_finding(self, capsys: pytest.CaptureFixture[str]) -> None:
         first, second, third = Command(), Command(fails=True), Command()
-        fixing = _fix(first, second, third)
+        runner = _fix(first, second, third)
         assert (first.runs, third.runs) == (["run"], [])
-        assert _outcomes(fixing) == ["done", "failed", "not run"]
-        told = capsys.readouterr().out
-        assert "not run: the command before it: failed" in told
-        assert told.splitlines()[-1] == "fixes: 1 done, 1 failed, 1 not run"
+        assert _outcomes(runner) == ["done", "failed", "not run"]
+        shown = capsys.readouterr().out
+        assert "not run: the command before it: failed" in shown
+        assert shown.splitlines()[-1] == "fixes: 1 done, 1 failed, 1 not run"
 
     @pytest.mark.parametrize("answer", ["n\ny\n", ""], ids=["no", "end of input"])
     def test_declined_command_ends_the_fix_of_its_finding(self, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         first, second = Command(), Command()
-        fixing = _fix(first, second, ask=True)
+        runner = _fix(first, second, ask=True)
         assert (first.runs, second.runs) == ([], [])
-        assert _outcomes(fixing) == ["declined", "not run"]
+        assert _outcomes(runner) == ["declined", "not run"]
 
     def test_failure_does_not_stop_the_fixes_of_other_findings(self) -> None:
         other = Command()
         wrong = failed("wrong", resource="r", fix=[Command(fails=True)])
-        fixing = _fix_all({"PS101": wrong, "PS203": failed("wrong", resource="r", fix=[other])})
+        runner = _fix_all({"PS101": wrong, "PS203": failed("wrong", resource="r", fix=[other])})
         assert other.runs == ["run"]
-        assert fixing.changed
+        assert runner.changed
 
 
 class TestInterrupt:
@@ -144,15 +144,15 @@ class TestInterrupt:
         monkeypatch.setattr("sys.stdin.readline", ctrl_c)
         other = Command()
         wrong = failed("wrong", resource="r", fix=[Command(), Command()])
-        fixing = _fix_all({"PS101": wrong, "PS203": failed("wrong", resource="r", fix=[other])}, ask=True)
-        assert fixing.interrupted
+        runner = _fix_all({"PS101": wrong, "PS203": failed("wrong", resource="r", fix=[other])}, ask=True)
+        assert runner.interrupted
         assert other.runs == []
-        assert _outcomes(fixing) == ["not run", "not run", "not run"]
+        assert _outcomes(runner) == ["not run", "not run", "not run"]
 
     def test_interrupt_during_a_command_leaves_its_effect_unknown(self, capsys: pytest.CaptureFixture[str]) -> None:
-        fixing = _fix(Command(interrupted=True), Command())
-        assert fixing.interrupted
-        assert _outcomes(fixing) == ["interrupted", "not run"]
+        runner = _fix(Command(interrupted=True), Command())
+        assert runner.interrupted
+        assert _outcomes(runner) == ["interrupted", "not run"]
         assert "may have taken effect" in capsys.readouterr().out
 
 
@@ -161,7 +161,7 @@ class TestGuards:
 
     @pytest.mark.parametrize("guard", [_BOUNDARY, _DENY])
     def test_failed_guard_stops_the_policies_after_it(self, guard: AwsCommand) -> None:
-        aws = Account(refused={guard.operation})
+        aws = Account(rejected={guard.operation})
         _fix_all({"PS308": failed("wrong", resource="AuthRole", fix=[guard, _CONFIG_ACCESS])}, aws=aws)
         assert aws.called == []
 
@@ -196,8 +196,8 @@ class TestGuards:
         ids=["failed", "not safe", "no command", "unknown", "not asked", "skipped", "not run"],
     )
     def test_missing_guard_blocks_fixes_that_open_roles(self, guards: Mapping[str, Finding], reason: str) -> None:
-        aws = Account(refused={"PutRolePermissionsBoundary"})
-        fixing = _fix_all(
+        aws = Account(rejected={"PutRolePermissionsBoundary"})
+        runner = _fix_all(
             {
                 "PS115": failed("wrong", resource="p", fix=_PROVIDER),
                 "PS304": failed("wrong", resource="p", fix=_ROLE_FOR_ALL),
@@ -208,25 +208,13 @@ class TestGuards:
             skip=["PS308"] if "left out" in str(guards) else [],
         )
         assert aws.called == []
-        assert {each.reason for each in fixing.steps if each.outcome is Outcome.NOT_RUN} == {reason}
+        assert {each.reason for each in runner.steps if each.outcome is Outcome.NOT_RUN} == {reason}
 
     def test_guard_checks_that_are_not_applicable_do_not_block(self) -> None:
         aws = Account()
         guards = {"PS308": not_applicable("needs a stack")}
         _fix_all({"PS115": failed("w", resource="p", fix=_PROVIDER)}, aws=aws, guards=guards)
         assert aws.called == ["UpdateIdentityPool"]
-
-    def test_guard_of_another_check_comes_before_the_policies_and_stops_them(self) -> None:
-        findings = {
-            "PS308": failed("wrong", resource="AuthRole", fix=[_CONFIG_ACCESS]),
-            "PS305": failed("unguarded", resource="AuthRole", fix=[_BOUNDARY]),
-        }
-        aws = Account()
-        _fix_all(findings, aws=aws)
-        assert aws.called[0] == "PutRolePermissionsBoundary"
-        aws = Account(refused={"PutRolePermissionsBoundary"})
-        _fix_all(findings, aws=aws)
-        assert aws.called == []
 
     def test_missing_guard_does_not_block_other_fixes(self) -> None:
         other = Command()

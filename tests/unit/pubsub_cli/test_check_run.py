@@ -82,12 +82,12 @@ def test_progress_marks_warnings_and_unknown_results() -> None:
 
 
 def test_progress_shows_why_a_check_was_skipped_below_if_there_is_no_room() -> None:
-    short, long = skipped("PS201 did not pass"), skipped("needs a user or identity: --user")
+    short, long = skipped("PS201 did not pass"), skipped("needs --id-token or --password-stdin")
     assert _shown(short, long, seconds=9)[1:] == [
         f"  -     {PolicyIsAttached.title}",
         "        skipped: PS201 did not pass",
         f"  -     {PolicyIsAttached.title}",
-        "        skipped: needs a user or identity: --user",
+        "        skipped: needs --id-token or --password-stdin",
     ]
     assert _shown(short, width=100)[1:] == [f"  -     {PolicyIsAttached.title}  skipped: PS201 did not pass"]
 

@@ -147,6 +147,19 @@ def test_report_has_colours_on_a_terminal_or_with_force_color(monkeypatch: pytes
     assert "\x1b[1;31mFAIL" in _on_streams(_report, "x")
 
 
+def test_spinner_controls_the_terminal_while_a_check_runs() -> None:
+    def run(_: str) -> None:
+        progress = Progress(TerminalConsole(), RunOptions("doctor"))
+        progress.started(PolicyIsAttached)
+        assert progress._spinner
+        progress._spinner._live.refresh()
+        progress.stop()
+
+    shown = _on_streams(run, "", terminal=True)
+    assert "\x1b[2K" in shown
+    assert "\\u001b" not in shown
+
+
 def test_report_does_not_interpret_markup() -> None:
     assert "[red]markup[/red] [link=" in _on_streams(_report, _HOSTILE)
 

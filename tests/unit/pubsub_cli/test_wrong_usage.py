@@ -1,8 +1,9 @@
-"""Wrong options and arguments are named, without their secrets, before any AWS call and any connection."""
+"""Errors of wrong options and arguments name them without their secrets, before any AWS call or connection."""
 
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from pubsub_client.exceptions import ConfigurationError
 
 _IDENTITY_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
 _BY_URL = "--broker ws://broker.example/mqtt"
+_BROKER = shlex.split(_BY_URL)
 _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.amazonaws.com"
 
 
@@ -117,10 +119,64 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ),
     ],
 )
-def test_wrong_usage_is_named(command: str, message: str) -> None:
+def test_wrong_usage_names_the_option(command: str, message: str) -> None:
     done = CliRunner().invoke(app, shlex.split(command))
     assert done.exit_code == 2 or isinstance(done.exception, PreconditionError | ConfigurationError)
     assert done.stdout == ""
-    told = f"{done.stderr} {done.exception}"
-    assert message in told
-    assert "secret" not in told
+    error = f"{done.stderr} {done.exception}"
+    assert message in error
+    assert "secret" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "warning"),
+    [
+        (["--header", "X-Trace: 1"], None),
+        (["--header", f"@{__file__}.key"], None),
+        (["--header", "authorization: Bearer s3cret"], "--header contains the header authorization"),
+        (["--header", "X-Api-Key: s3cret"], "--header contains the header X-Api-Key"),
+        (["--header", "Cookie: s3cret"], "--header contains the header Cookie"),
+        (["--proxy", "http://proxy.example:3128"], None),
+        (["--proxy", "http://me@proxy.example:3128"], None),
+        (["--proxy", "http://me:s3cret@proxy.example:3128"], "--proxy contains a password"),
+        (["--proxy", "me:s3cret@proxy.example:3128"], "--proxy contains a password"),
+        (["--broker", "ws://127.0.0.1:1/mqtt?room=1"], None),
+        (
+            ["--broker", "ws://127.0.0.1:1/mqtt?room=1&access_token=s3cret"],
+            "--broker contains access_token in the query",
+        ),
+    ],
+)
+def test_secret_in_an_argument_causes_a_warning_without_it(arguments: list[str], warning: str | None) -> None:
+    # The missing file ends the command after the warnings.
+    done = CliRunner().invoke(app, ["subscribe", "t", *_BROKER, *arguments, "--header", "@/nowhere"])
+    assert done.exit_code == 2
+    assert ("warning" in done.stderr) is (warning is not None)
+    assert warning is None or f"pubsub: warning: {warning}, which other users of this machine can see" in done.stderr
+    assert "s3cret" not in done.output
+
+
+def test_error_of_a_malformed_header_file_does_not_quote_it(tmp_path: Path) -> None:
+    file = tmp_path / "headers"
+    file.write_text("A: b\n\nsecret\n")
+    done = CliRunner().invoke(app, ["subscribe", "t", *_BROKER, "--header", f"@{file}"])
+    assert "--header: give a name, a colon and a value" in done.output
+    assert "secret" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (b'{"a": 1}}', "at line 1, column 9: Extra data"),
+        (b"", "at line 1, column 1: Expecting value"),
+        (b'"\xff"', "can't decode byte 0xff"),
+        (b"[" * 100_000, "recursion"),
+        (b"1" * 5_000, "limit"),
+    ],
+    ids=["more than one", "nothing", "no UTF-8", "too deep", "too long a number"],
+)
+def test_publish_rejects_a_payload_on_stdin_that_is_not_json(given: bytes, message: str) -> None:
+    done = CliRunner().invoke(app, ["publish", "--topic", "t", "-"], input=given)
+    assert done.exit_code == 2
+    assert "PAYLOAD is not JSON, " in done.output
+    assert message in done.output

@@ -56,11 +56,11 @@ class Configuration:
 
 @pytest.fixture
 def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
-    made = Configuration(tmp_path)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(made.file))
+    configuration = Configuration(tmp_path)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(configuration.file))
     for provider in (SSOProvider, SSOTokenProvider):
         monkeypatch.setattr(provider, "_SSO_TOKEN_CACHE_DIR", str(tmp_path))
-    return made
+    return configuration
 
 
 async def test_long_term_keys_have_no_session_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,13 +93,13 @@ class Cognito:
     def get_credentials_for_identity(self, **request: Any) -> dict[str, Any]:
         self._count("credentials")
         self.logins.append(request["Logins"])
-        given = {
+        keys = {
             "AccessKeyId": f"key-{self.calls['credentials']}",
             "SecretKey": "s3cret",
             "SessionToken": "t0ken",
         }
         end = {} if self.credentials_life is None else {"Expiration": self.clock() + self.credentials_life}
-        return {"Credentials": given | end}
+        return {"Credentials": keys | end}
 
     def _id_token(self) -> str:
         exp = int((self.clock() + self.token_life).timestamp())
@@ -117,7 +117,7 @@ class Cognito:
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://cognito.example")
 
 
-def refused(code: str, message: str) -> ClientError:
+def client_error(code: str, message: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "GetTokensFromRefreshToken")
 
 
@@ -225,7 +225,7 @@ async def test_rotated_refresh_token_survives_a_cancelled_call(
 @pytest.mark.parametrize("call", ["refresh", "credentials"])
 @pytest.mark.parametrize(
     "failure",
-    [UNREACHABLE, refused("NotAuthorizedException", "Refresh Token has been revoked"), KeyError("Credentials")],
+    [UNREACHABLE, client_error("NotAuthorizedException", "Refresh Token has been revoked"), KeyError("Credentials")],
 )
 async def test_failed_renewal_is_retried_and_raises_only_after_the_expiration(
     session: CognitoSession, cognito: Cognito, clock: Clock, call: str, failure: Exception
@@ -256,7 +256,7 @@ async def test_each_cause_of_a_failed_renewal_is_logged_once(
     await session.sign_in("ada", "password")
     await session.credentials()
     clock.advance(HOUR - MINUTE)
-    for failure in (UNREACHABLE, UNREACHABLE, refused("TooManyRequestsException", "slower"), UNREACHABLE):
+    for failure in (UNREACHABLE, UNREACHABLE, client_error("TooManyRequestsException", "slower"), UNREACHABLE):
         cognito.failing["credentials"] = failure
         await session.credentials()
     first, second = warnings_of(caplog)
@@ -281,7 +281,7 @@ async def test_failed_refresh_of_a_valid_id_token_is_logged_without_tokens(
     cognito.credentials_life = MINUTE
     await session.sign_in("ada", "password")
     clock.advance(HOUR - 4 * MINUTE)
-    cognito.failing["refresh"] = refused("NotAuthorizedException", "Refresh Token has been revoked")
+    cognito.failing["refresh"] = client_error("NotAuthorizedException", "Refresh Token has been revoked")
     for _ in range(3):
         await session.credentials()
         clock.advance(MINUTE)
@@ -308,11 +308,11 @@ async def test_slow_renewal_returns_valid_credentials_and_its_failure_is_logged(
     answered = cognito.hanging["credentials"] = threading.Event()
     cognito.failing["credentials"] = UNREACHABLE
     assert await session.credentials() is first
-    assert session.renewal_error == "no answer within 0.05 s"
+    assert session.renewal_error == "no response within 0.05 s"
     answered.set()
     async with session._lock:  # free when the renewal has ended
         pass
-    assert ["no answer within" in each for each in warnings_of(caplog)] == [True, False]
+    assert ["no response within" in each for each in warnings_of(caplog)] == [True, False]
     assert "https://cognito.example" in warnings_of(caplog)[1]
 
 
@@ -323,7 +323,7 @@ async def test_error_after_a_failed_renewal_names_both_causes(
     await session.credentials()
     clock.advance(HOUR - MINUTE)
     cognito.failing["refresh"] = UNREACHABLE
-    cognito.failing["credentials"] = refused("NotAuthorizedException", "Token is not from a supported provider")
+    cognito.failing["credentials"] = client_error("NotAuthorizedException", "Token is not from a supported provider")
     await session.credentials()
     clock.advance(MINUTE)
     with pytest.raises(SessionError, match=r"cognito\.example.*the previous renewal failed too.*supported provider"):
@@ -375,7 +375,7 @@ async def test_sign_out_forgets_the_user_even_if_revocation_fails(session: Cogni
     )
     with pytest.raises(SessionError, match="UnsupportedTokenTypeException"):
         await session.sign_out()
-    with pytest.raises(SessionError, match="nobody is signed in"):
+    with pytest.raises(SessionError, match="no user is signed in"):
         await session.identity_id()
 
 
@@ -410,7 +410,7 @@ async def test_rejected_refresh_token_asks_for_a_sign_in(
 ) -> None:
     await session.sign_in("ada", "password")
     clock.advance(31 * 24 * HOUR)
-    cognito.failing["refresh"] = refused(code, "Refresh Token has expired")
+    cognito.failing["refresh"] = client_error(code, "Refresh Token has expired")
     with pytest.raises(SessionError, match=f"session has ended; sign in again .*{code}.*Refresh Token has expired"):
         await session.credentials()
 

@@ -1,9 +1,10 @@
-"""The client on fake transports that connect and end as each test decides, and the stream of states."""
+"""The client on fake transports that connect and end as each test decides; states, and delays between attempts."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, nullcontext, suppress
@@ -14,6 +15,7 @@ from unittest.mock import Mock
 import pytest
 
 from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _connection, _failures
+from pubsub_client._backoff import Backoff
 from pubsub_client._connection import StateChange, States
 from pubsub_client._failures import UpgradeAnswer
 from pubsub_client._messages import Packet
@@ -249,13 +251,26 @@ async def test_subscription_cancelled_before_its_ack_is_unsubscribed(broker: Bro
         assert broker.up.unsubscribed == ["t"]
 
 
+async def test_topic_filter_is_unsubscribed_after_its_last_reader(broker: Broker) -> None:
+    async with client() as pubsub, pubsub.subscribe("t"):
+        async with pubsub.subscribe("t"):
+            assert broker.up.subscribed == ["t"]
+        assert broker.up.unsubscribed == []
+    assert broker.up.unsubscribed == ["t"]
+
+
+async def test_second_reader_can_raise_the_qos(broker: Broker) -> None:
+    async with client() as pubsub, pubsub.subscribe("t", qos=0), pubsub.subscribe("t", qos=1):
+        assert broker.up.subscribed == ["t", "t"]
+
+
 async def test_rejected_unsubscribe_is_logged(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    def refuse(topic_filter: str, on_ack: OnAck) -> None:
+    def reject(topic_filter: str, on_ack: OnAck) -> None:
         assert topic_filter == "t"
         on_ack(Ack(0x87))
 
     async with client() as pubsub, pubsub.subscribe("t"):
-        broker.up.unsubscribe = refuse  # type: ignore[method-assign]
+        broker.up.unsubscribe = reject  # type: ignore[method-assign]
     (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert "rejected UNSUBSCRIBE t " in warning
     assert "0x87 NOT_AUTHORIZED" in warning
@@ -443,3 +458,18 @@ async def test_waiting_too_long_for_the_connection_raises_the_last_reason() -> N
     states.change(ConnectionState.CONNECTING)
     with pytest.raises(ConnectionLost, match="vault is sealed"):
         await states.until_connected(0.01)
+
+
+BACKOFF = Backoff(1.0, 120.0)
+
+
+def test_backoff_doubles_its_bound_up_to_the_maximum() -> None:
+    bounds = [BACKOFF.delay(failures, lambda _, bound: bound) for failures in (*range(9), 100_000)]
+    assert bounds == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120]
+
+
+def test_backoff_has_full_jitter() -> None:
+    uniform = random.Random(1).uniform  # noqa: S311 - no secret
+    delays = [BACKOFF.delay(3, uniform) for _ in range(500)]
+    assert min(delays) < 0.5
+    assert 7.5 < max(delays) <= 8.0

@@ -212,7 +212,7 @@ async def test_close_fails_waiting_and_further_messages() -> None:
     assert wire.sent == []
 
 
-async def test_close_waits_for_pending_acks_and_refuses_new_messages() -> None:
+async def test_close_waits_for_pending_acks_and_rejects_new_messages() -> None:
     outbox, wire = outbox_of(), Wire()
     outbox.resume(wire.send)
     (under_way,) = enqueued(outbox, 1)

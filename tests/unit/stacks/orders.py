@@ -1,4 +1,4 @@
-"""A CDK app of its own pools and roles, with our constructs; apart from the tests because it imports the CDK."""
+"""A CDK app with its own pools and roles and our constructs. Tests import it late, because it imports the CDK."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stacks import PubSubAccess, PubSubAttachment, PubSubPolicy
 
 
 class Application:
-    """A stack with pools and two roles, and with PubSub unless told otherwise."""
+    """A stack with pools and two roles, by default with PubSub."""
 
     def __init__(
         self,
@@ -38,11 +38,13 @@ class Application:
         self.auth_role = iam.Role(self.stack, "Auth", assumed_by=trust)
         self.admins = iam.Role(self.stack, "Admins", assumed_by=trust)
         if pubsub:
-            self._give_pubsub(policy, attachment(self.stack) if attachment else {})
+            self._add_pubsub(policy, attachment(self.stack) if attachment else {})
 
-    def _give_pubsub(self, policy: dict[str, Any], attachment: dict[str, Any]) -> None:
-        made = PubSubPolicy(self.stack, "Policy", **policy)
-        access = PubSubAccess(self.stack, "Access", policy=made, auth_role=self.auth_role, other_roles=[self.admins])
+    def _add_pubsub(self, policy: dict[str, Any], attachment: dict[str, Any]) -> None:
+        pubsub_policy = PubSubPolicy(self.stack, "Policy", **policy)
+        access = PubSubAccess(
+            self.stack, "Access", policy=pubsub_policy, auth_role=self.auth_role, other_roles=[self.admins]
+        )
         options = {
             "access": access,
             "user_pool": self.user_pool,

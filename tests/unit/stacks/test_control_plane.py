@@ -1,6 +1,6 @@
 """The control-plane guard allows only AWS IoT's data actions, and does not limit other services.
 
-Each guard is combined with a policy that allows everything, and decides about every operation that botocore knows.
+Each guard is evaluated together with a policy that allows everything, for every operation that botocore knows.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ import botocore.session
 import pytest
 from ministack.core import iam_evaluator
 
-from pubsub_cli.iam.documents import Policy
-from pubsub_cli.iam.evaluation import Outcome, decide
-from pubsub_cli.iam.request import Request, RequestContext
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import IDENTITIES, USERS, Template
 
@@ -30,13 +27,13 @@ _DATA = {
     "iot:RetainPublish": "topic",
     "iot:Subscribe": "topicfilter",
 }
-# AWS adds operations: these stand for what it adds next, one of each shape.
+# Operations that AWS could add.
 _INVENTED = ("iot:SendCarrierPigeon", "iot:ConnectEverything", "iot:PublishPolicy", "iot:Z", "iot:Republish")
 _KINDS = ("client", "topic", "topicfilter", "thing", "policy", "cert", "rule", "job", "pigeon")
 
 
 def _resolved(value: Any) -> Any:
-    """Put in what CloudFormation knows."""
+    """Resolve the intrinsic functions."""
     if isinstance(value, dict):
         if "Fn::Join" in value:
             return "".join(_resolved(each) for each in value["Fn::Join"][1])
@@ -49,19 +46,7 @@ def _resolved(value: Any) -> Any:
 _ALLOW_ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-def _as_the_doctor_decides(guard: dict[str, Any], *, is_boundary: bool) -> Callable[[str, str], str]:
-    allow, guarding = Policy.read("all", "all", _ALLOW_ALL), Policy.read("guard", "guard", guard)
-
-    def decided(action: str, resource: str) -> str:
-        policies = [allow] if is_boundary else [allow, guarding]
-        boundary = guarding if is_boundary else None
-        outcome = decide(Request(action, resource), policies, RequestContext(), boundary).outcome
-        return "allowed" if outcome is Outcome.ALLOWED else "denied"
-
-    return decided
-
-
-def _as_the_local_cloud_decides(guard: dict[str, Any], *, is_boundary: bool) -> Callable[[str, str], str]:
+def _decides(guard: dict[str, Any], *, is_boundary: bool) -> Callable[[str, str], str]:
     allow, guarding = (iam_evaluator.parse_policy_document(each) for each in (_ALLOW_ALL, guard))
 
     def decided(action: str, resource: str) -> str:
@@ -96,10 +81,9 @@ def guard(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=[_as_the_doctor_decides, _as_the_local_cloud_decides])
-def decided(request: pytest.FixtureRequest, guard: str) -> Callable[[str, str], str]:
-    made: Callable[[str, str], str] = request.param(_document(guard), is_boundary=guard == "boundary")
-    return made
+@pytest.fixture
+def decided(guard: str) -> Callable[[str, str], str]:
+    return _decides(_document(guard), is_boundary=guard == "boundary")
 
 
 def _arn(kind: str) -> str:
@@ -107,7 +91,7 @@ def _arn(kind: str) -> str:
 
 
 def _actions() -> set[str]:
-    """Every operation of AWS IoT's services as IAM names it, and every action of the managed policies."""
+    """Return every operation of AWS IoT as an IAM action, and every action of the managed policies."""
     session = botocore.session.Session()
     services = ("iot", "iot-data", "iot-jobs-data", "iotsecuretunneling")
     operations = {f"iot:{each}" for name in services for each in session.get_service_model(name).operation_names}
@@ -135,7 +119,7 @@ def test_guard_allows_data_actions_except_on_reserved_topics(decided: Callable[[
 
 
 def _other_services() -> Iterator[tuple[str, str]]:
-    """An action of each other service on each resource it knows, and all of those that know AWS IoT's resources."""
+    """Yield one action of each other service on each resource, and all actions of services with IoT resources."""
     cfnlint = find_spec("cfnlint")
     assert cfnlint is not None
     assert cfnlint.origin is not None

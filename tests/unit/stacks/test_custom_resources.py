@@ -1,4 +1,4 @@
-"""Functions behind custom resources wait for permissions that do not act yet, and have the time for it."""
+"""Functions of custom resources wait until their permissions take effect, and have enough time to wait."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DENIED = {"Error": {"Code": "AccessDeniedException"}, "ResponseMetadata": {"HTT
 
 
 def _behind_custom_resources(template: Template) -> dict[str, int]:
-    """Return the timeout in seconds of each function that is a service token, by its module."""
+    """Return the timeout in seconds of each function that handles custom resources, by its module."""
     functions = template.resources("AWS::Lambda::Function")
     tokens = [
         each["Properties"]["ServiceToken"]["Fn::GetAtt"][0]
@@ -29,8 +29,8 @@ def _behind_custom_resources(template: Template) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def modules(template: Template, at_sign_in: Template) -> dict[str, int]:
-    return _behind_custom_resources(template) | _behind_custom_resources(at_sign_in)
+def modules(template: Template, adopted_at_sign_in: Template) -> dict[str, int]:
+    return _behind_custom_resources(template) | _behind_custom_resources(adopted_at_sign_in)
 
 
 def test_custom_resource_functions_have_twice_the_permission_wait(
@@ -49,7 +49,7 @@ def test_custom_resource_functions_repeat_denied_calls_of_every_client(
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     load("iam_propagation")
-    # Bulk detachment is no custom resource, but runs as soon as one has started it.
+    # Bulk detachment is not a custom resource, but one starts it.
     handlers = [*((name, "on_event") for name in modules), ("iot_resources", "is_complete"), ("detach_all", "handler")]
     for name, function in handlers:
         module: Any = load(name)
@@ -61,7 +61,7 @@ def test_custom_resource_functions_repeat_denied_calls_of_every_client(
 
 
 class _Event:
-    """Has a client's call denied as soon as the handler reads the event, and ends the handler."""
+    """Makes a client's call fail with AccessDenied when the handler reads the event, and then ends the handler."""
 
     def __init__(self, client: BaseClient) -> None:
         self._client = client

@@ -19,20 +19,20 @@ _SOURCES = set(
 
 
 def _alarms(template: Template) -> dict[str, dict[str, Any]]:
-    """Return the alarms by their name without the stack's."""
+    """Return the alarms by name, without the stack's name."""
     alarms = {each["AlarmName"]: each for each in template.resources("AWS::CloudWatch::Alarm").values()}
     assert all(name.startswith("AmplifyPubSub-") for name in alarms)
     return {name.removeprefix("AmplifyPubSub-"): alarm for name, alarm in alarms.items()}
 
 
 def _metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the metrics that an alarm looks at."""
+    """Return the metrics of an alarm."""
     queries = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each]
     return queries or [alarm]
 
 
 def _dashboard(template: Template) -> list[dict[str, Any]]:
-    """Return the dashboard's widgets; what only CloudFormation knows stands in them as its logical id."""
+    """Return the dashboard's widgets, with references as text."""
     parts = template.only("AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
     known = [each if isinstance(each, str) else json.dumps(each).replace('"', "'") for each in parts]
     widgets: list[dict[str, Any]] = json.loads("".join(known))["widgets"]
@@ -53,7 +53,7 @@ def test_alarms_cover_both_queues(template: Template) -> None:
     for name, is_retried in (("retry-queue-age", True), ("dead-letters", False)):
         queue = alarms[name]["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
         assert ("RedrivePolicy" in queues[queue]) is is_retried
-    # The queue may stop reporting with dead letters in it, so missing data does not end the alarm.
+    # SQS may stop reporting a queue that contains messages, so missing data must not end the alarm.
     assert (alarms["dead-letters"]["Threshold"], alarms["dead-letters"]["TreatMissingData"]) == (0, "ignore")
 
 
@@ -112,15 +112,8 @@ def test_alarm_for_a_missing_trigger_needs_two_periods(template: Template) -> No
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_alarm_for_persisting_retries_covers_the_longest_backoff(template: Template) -> None:
-    alarm = _alarms(template)["retries-persisting"]
-    assert (alarm["MetricName"], alarm["Threshold"], alarm["Period"]) == ("Queued", 0, 900)
-    assert alarm["EvaluationPeriods"] == 2
-    assert "DatapointsToAlarm" not in alarm  # all of them
-
-
-def test_alarms_describe_the_problem_a_command_and_the_docs(at_sign_in: Template) -> None:
-    alarms = _alarms(at_sign_in)
+def test_alarms_describe_the_problem_a_command_and_the_docs(adopted_at_sign_in: Template) -> None:
+    alarms = _alarms(adopted_at_sign_in)
     for name, alarm in alarms.items():
         text, _, anchor = alarm["AlarmDescription"].partition(". docs/how-to/operate.md#")
         assert re.match(r"[A-Z].*\. Run: (pubsub \w+.* --stack AmplifyPubSub|aws lambda .*)$", text)
@@ -128,8 +121,8 @@ def test_alarms_describe_the_problem_a_command_and_the_docs(at_sign_in: Template
     assert set(re.findall(r"^### (.*)$", _OPERATIONS, re.MULTILINE)) == set(alarms)
 
 
-def test_alarms_notify_only_the_topic_of_the_settings(template: Template, everything: Template) -> None:
-    for alarm in _alarms(everything).values():
+def test_alarms_notify_only_the_topic_of_the_settings(template: Template, all_settings: Template) -> None:
+    for alarm in _alarms(all_settings).values():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC_ARN]
     assert not any({"AlarmActions", "OKActions"} & alarm.keys() for alarm in _alarms(template).values())
 
@@ -141,10 +134,10 @@ def test_dashboard_has_the_name_of_the_stack_and_every_alarm(prod: Template) -> 
     assert shown == set(prod.resources("AWS::CloudWatch::Alarm"))
 
 
-def test_alarms_without_sign_in_cover_self_attach_and_sweep(alone: Template) -> None:
+def test_alarms_without_sign_in_cover_self_attach_and_sweep(self_attach_only: Template) -> None:
     of_each = {f"{name}-{what}" for name in ("self-attach", "sweep") for what in ("errors", "throttles", "failed")}
-    assert set(_alarms(alone)) == of_each | {"bulk-detach-failed", "sweep-attach-failed", "sweep-failed"}
-    assert "sign-in" not in json.dumps(_dashboard(alone))
+    assert set(_alarms(self_attach_only)) == of_each | {"bulk-detach-failed", "sweep-attach-failed", "sweep-failed"}
+    assert "sign-in" not in json.dumps(_dashboard(self_attach_only))
 
 
 @pytest.mark.parametrize(("monitoring", "alarms"), [("alarms", True), ("off", False)])

@@ -1,4 +1,4 @@
-"""What the template promises about security; each would open a hole if it changed."""
+"""Security properties of the template."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import LEAST_PRIVILEGE, UNGUARDED, Template
+from tests.unit.stacks.conftest import Template, as_list
 
 _TRIGGER = "SignInAttachmentPostAuthentication"
 _CHALLENGE = "SignInAttachmentAuthChallenge"
@@ -30,15 +30,11 @@ def _retry_queue(template: Template) -> str:
     return queue
 
 
-def _list(actions: str | list[str]) -> list[str]:
-    return [actions] if isinstance(actions, str) else actions
-
-
 def _statements(template: Template, action: str) -> list[dict[str, Any]]:
     """Return the statements of every function that have an action."""
     policies = template.resources("AWS::IAM::Policy").values()
     statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
-    return [each for each in statements if action in _list(each["Action"])]
+    return [each for each in statements if action in as_list(each["Action"])]
 
 
 class TestAppClients:
@@ -50,13 +46,13 @@ class TestAppClients:
 
     def test_internal_client_has_a_secret_one_flow_and_the_shortest_tokens(self, template: Template) -> None:
         internal = template.only("AWS::Cognito::UserPoolClient", lambda each: "Internal" in each)
-        assert internal["GenerateSecret"] is True  # without one, anybody may sign up and have codes sent on it
+        assert internal["GenerateSecret"] is True  # without one, the public could sign up and request codes
         assert internal["ExplicitAuthFlows"] == ["ALLOW_CUSTOM_AUTH"]
         assert internal["AllowedOAuthFlowsUserPoolClient"] is False
         assert internal["EnableTokenRevocation"] is True
         tokens = ("AccessToken", "IdToken", "RefreshToken")
         assert internal["TokenValidityUnits"] == dict.fromkeys(tokens, "minutes")
-        # The shortest that Cognito accepts: five minutes, and an hour for the refresh token.
+        # The shortest lifetimes that Cognito accepts.
         assert [internal[f"{each}Validity"] for each in tokens] == [5, 5, 60]
 
     def test_no_client_can_read_or_write_the_marker(self, template: Template) -> None:
@@ -67,7 +63,7 @@ class TestAppClients:
         assert not [each for each in attributes if "custom:pubsub_attachment" in each]
 
     def test_template_does_not_contain_the_secret_of_the_internal_client(self, template: Template) -> None:
-        """Neither an attribute of the client nor a custom resource that describes it."""
+        """Neither as an attribute of the client nor through a custom resource that describes the client."""
         resources = json.dumps({name: each for name, each in template.json.items() if name != "Description"})
         assert "ClientSecret" not in resources
         assert "DescribeCognitoUserPoolClient" not in resources
@@ -77,13 +73,13 @@ class TestAppClients:
 
 
 class TestMfa:
-    def test_trigger_asks_for_mfa_only_if_the_pool_allows_it(self, template: Template, everything: Template) -> None:
-        asks = ["AdminGetUser" in json.dumps(each.statements_of(_TRIGGER)) for each in (template, everything)]
-        assert asks == [False, True]
+    def test_trigger_checks_mfa_only_if_the_pool_allows_it(self, template: Template, all_settings: Template) -> None:
+        checks = ["AdminGetUser" in json.dumps(each.statements_of(_TRIGGER)) for each in (template, all_settings)]
+        assert checks == [False, True]
 
-    def test_second_factor_is_off_or_a_one_time_password(self, template: Template, everything: Template) -> None:
+    def test_mfa_is_off_or_a_one_time_password(self, template: Template, all_settings: Template) -> None:
         assert template.only("AWS::Cognito::UserPool")["MfaConfiguration"] == "OFF"
-        pool = everything.only("AWS::Cognito::UserPool")
+        pool = all_settings.only("AWS::Cognito::UserPool")
         assert (pool["MfaConfiguration"], pool["EnabledMfas"]) == ("OPTIONAL", ["SOFTWARE_TOKEN_MFA"])
         assert "SmsConfiguration" not in pool
 
@@ -107,7 +103,7 @@ class TestRolesOfUsers:
         ],
     )
     def test_auth_role_trusts_only_signed_in_users_of_this_pool(self, region: str | None, service: str) -> None:
-        template = Template(Settings.model_validate(LEAST_PRIVILEGE if region else {}), region=region)
+        template = Template(Settings(), region=region)
         (statement,) = _auth_role(template)["AssumeRolePolicyDocument"]["Statement"]
         (pool,) = template.resources("AWS::Cognito::IdentityPool")
         assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
@@ -123,7 +119,7 @@ class TestRolesOfUsers:
         assert _auth_role(template)["PermissionsBoundary"] == {"Ref": boundary}
 
     def test_unguarded_role_has_both_managed_policies_without_a_guard(self) -> None:
-        template = Template(Settings.model_validate(UNGUARDED))
+        template = Template(Settings.model_validate({"accessMode": "unguarded"}))
         assert _managed_policies(_auth_role(template)) == _MANAGED
         assert "PermissionsBoundary" not in _auth_role(template)
         assert template.resources("AWS::IAM::ManagedPolicy") == {}
@@ -134,8 +130,8 @@ class TestRolesOfUsers:
         assert {each["Effect"] for each in statements} == {"Allow"}
         assert "iot:UpdateThingShadow" in next(each["Action"] for each in statements if "Action" in each)
 
-    def test_group_roles_have_the_trust_and_guard_of_auth_role(self, everything: Template) -> None:
-        roles = everything.resources("AWS::IAM::Role").items()
+    def test_group_roles_have_the_trust_and_guard_of_auth_role(self, all_settings: Template) -> None:
+        roles = all_settings.resources("AWS::IAM::Role").items()
         signed_in = [each for name, each in roles if name.startswith("IdentityPoolSignedIn")]
         assert len(signed_in) == 3
         for part in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary"):
@@ -143,26 +139,26 @@ class TestRolesOfUsers:
 
 
 class TestRolesOfServices:
-    def test_every_role_has_the_boundary_of_the_settings(self, everything: Template) -> None:
-        roles = everything.resources("AWS::IAM::Role").values()
+    def test_every_role_has_the_boundary_of_the_settings(self, all_settings: Template) -> None:
+        roles = all_settings.resources("AWS::IAM::Role").values()
         (boundary,) = {json.dumps(each.get("PermissionsBoundary")) for each in roles}
         assert ":policy/Developers" in boundary
 
-    def test_only_signed_in_roles_are_passed_and_only_to_cognito(self, everything: Template) -> None:
-        statements = everything.statements_of("UserPoolTriggersFunction")
+    def test_only_signed_in_roles_are_passed_and_only_to_cognito(self, all_settings: Template) -> None:
+        statements = all_settings.statements_of("UserPoolTriggersFunction")
         (passing,) = (each for each in statements if each["Action"] == "iam:PassRole")
-        roles = {each for each in everything.resources("AWS::IAM::Role") if each.startswith("IdentityPoolSignedIn")}
+        roles = {each for each in all_settings.resources("AWS::IAM::Role") if each.startswith("IdentityPoolSignedIn")}
         assert {each["Fn::GetAtt"][0] for each in passing["Resource"]} == roles
         services = {"cognito-idp.amazonaws.com", "cognito-identity.amazonaws.com"}
-        for each in _statements(everything, "iam:PassRole"):
+        for each in _statements(all_settings, "iam:PassRole"):
             ((operator, condition),) = each["Condition"].items()
             assert operator in ("StringEquals", "StringEqualsIfExists")
-            assert set(_list(condition["iam:PassedToService"])) <= services
+            assert set(as_list(condition["iam:PassedToService"])) <= services
 
-    def test_services_assume_roles_only_for_resources_of_this_account(self, everything: Template) -> None:
+    def test_services_assume_roles_only_for_resources_of_this_account(self, all_settings: Template) -> None:
         services = {"states.amazonaws.com": ":states:", "events.amazonaws.com": ":events:"}
         seen = []
-        for role in everything.resources("AWS::IAM::Role").values():
+        for role in all_settings.resources("AWS::IAM::Role").values():
             for statement in role["AssumeRolePolicyDocument"]["Statement"]:
                 service = statement["Principal"].get("Service")
                 if service not in services:
@@ -176,9 +172,9 @@ class TestRolesOfServices:
         # The schedule, and the state machines of sweep and bulk detachment.
         assert sorted(seen) == ["events.amazonaws.com"] + 2 * ["states.amazonaws.com"]
 
-    def test_targets_are_listed_of_iot_policies_by_name(self, everything: Template) -> None:
-        resources = [each["Resource"]["Fn::Join"][1] for each in _statements(everything, "iot:ListTargetsForPolicy")]
-        # A renamed policy is detached under its former name, which is in no template any more.
+    def test_targets_are_listed_of_iot_policies_by_name(self, all_settings: Template) -> None:
+        resources = [each["Resource"]["Fn::Join"][1] for each in _statements(all_settings, "iot:ListTargetsForPolicy")]
+        # A renamed policy is detached under its former name, which the template does not contain.
         assert sorted(str(each[-1]).rpartition(":")[2] for each in resources) == ["policy/*", "policy/myIoTPolicy"]
 
     def test_trigger_permissions_are_minimal(self, template: Template) -> None:
@@ -199,7 +195,7 @@ class TestRolesOfServices:
     def test_worker_permissions_are_minimal(self, template: Template) -> None:
         (pool,) = template.resources("AWS::Cognito::UserPool")
         statements = template.statements_of(_WORKER)
-        allowed = {action: each["Resource"] for each in statements for action in _list(each["Action"])}
+        allowed = {action: each["Resource"] for each in statements for action in as_list(each["Action"])}
         assert {action.partition(":")[0] for action in allowed} == {"ssm", "cognito-idp", "iot", "sqs"}
         operations = ("GetUser", "InitiateAuth", "RespondToAuthChallenge", "UpdateUserAttributes")
         of_cognito = {action for action in allowed if action.startswith("cognito-idp:")}

@@ -1,4 +1,4 @@
-"""Probes of each patch: a probe returns whether a cloud behaves as AWS does."""
+"""Probes of each patch: a probe returns whether a cloud behaves as AWS does, with the patch and without it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,22 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
     ),
     "simulated_policies": (permissions.simulated_policies,),
     "mqtt": (iot.signed_upgrade, iot.mqtt31, iot.resubscribe),
-    "iot_policies": (iot.iot_policies,),
-    "test_authorization": (iot.test_authorization,),
-    "iot_limits": (iot.attached_policies_limit, iot.policy_versions_limit),
-    "identity_things": (iot.identity_things,),
-    "target_pages": (iot.target_pages,),
+    "iot_policies": (
+        iot.iot_policies,
+        iot.attached_policies_limit,
+        iot.policy_versions_limit,
+        iot.target_pages,
+    ),
+    "test_authorization": (iot.simulated_authorization,),
     "identities": (users.delete_identities, users.identity_pages),
     "pool_updates": (users.update_group, users.pool_defaults, users.system_tags),
-    "user_attributes": (users.user_attributes,),
     "group_roles": (users.group_roles,),
     "identity_credentials": (users.guest_access, users.role_trust, users.token_check),
-    "client_attributes": (users.client_attributes,),
+    "user_attributes": (users.user_attributes, users.client_attributes),
     "case_insensitive_names": (users.case_insensitive_names,),
-    "custom_sign_in": (users.custom_sign_in, users.custom_auth_triggers),
-    "user_not_found": (users.user_not_found,),
+    "custom_sign_in": (users.custom_sign_in, users.custom_auth_triggers, users.user_not_found),
     "choice_sign_in": (users.choice_sign_in,),
     "challenge_sessions": (users.challenge_sessions,),
-    "mfa": (users.mfa,),
     "authentication_triggers": (users.post_authentication, users.pre_authentication),
     "functions": (
         services.function_logs,
@@ -50,8 +49,9 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
         permissions.log_group_permissions,
         permissions.rule_permissions,
         permissions.policy_targets_permission,
+        permissions.pass_role,
+        permissions.custom_sender_key,
     ),
-    "further_permissions": (permissions.pass_role, permissions.custom_sender_key),
     "message_move_tasks": (services.message_move_tasks,),
     "cloudformation": (
         services.role_boundary,

@@ -13,7 +13,7 @@ from tests.integration.local_cloud.mqtt import Version, connected, websocket
 
 
 def signed_upgrade(account: Account) -> bool:
-    """An unsigned WebSocket upgrade is refused."""
+    """An unsigned WebSocket upgrade is rejected."""
     try:
         with websocket(account.cloud, None):
             return False
@@ -22,7 +22,7 @@ def signed_upgrade(account: Account) -> bool:
 
 
 def mqtt31(account: Account) -> bool:
-    """A client of MQTT 3.1 connects."""
+    """An MQTT 3.1 client connects."""
     user = account.user()
     account.attach(user.identity_id, ALLOW_IOT)
     with websocket(account.cloud, user.credentials, Version.MQTT_31) as mqtt:
@@ -46,8 +46,8 @@ def iot_policies(account: Account) -> bool:
         return mqtt.connect(unique("client")) is None
 
 
-def test_authorization(account: Account) -> bool:
-    """TestAuthorization decides with the role of the identity pool and without it."""
+def simulated_authorization(account: Account) -> bool:
+    """TestAuthorization evaluates the role of the identity pool only if the pool is given."""
     identity_id = f"{account.cloud.region}:{uuid.uuid4()}"
     account.attach(identity_id, ALLOW_IOT)
     pool_id = account.make_identity_pool()
@@ -55,21 +55,17 @@ def test_authorization(account: Account) -> bool:
     account.cloud.client("iam").put_role_policy(
         RoleName=account.authenticated_role(pool_id), PolicyName="allow", PolicyDocument=nothing
     )
-    asked: Any = {
+    given: Any = {
         "principal": identity_id,
         "authInfos": [{"actionType": "CONNECT", "resources": [account.arn("client/probe")]}],
     }
     iot = account.cloud.client("iot")
     try:
-        (alone,) = iot.test_authorization(**asked)["authResults"]
-        (with_role,) = iot.test_authorization(**asked, cognitoIdentityPoolId=pool_id)["authResults"]
+        (without_role,) = iot.test_authorization(**given)["authResults"]
+        (with_role,) = iot.test_authorization(**given, cognitoIdentityPoolId=pool_id)["authResults"]
     except ClientError:
         return False
-    return bool((alone["authDecision"], with_role["authDecision"]) == ("ALLOWED", "IMPLICIT_DENY"))
-
-
-# It is named as the operation is, and no test.
-test_authorization.__test__ = False  # type: ignore[attr-defined]
+    return bool((without_role["authDecision"], with_role["authDecision"]) == ("ALLOWED", "IMPLICIT_DENY"))
 
 
 def attached_policies_limit(account: Account) -> bool:
@@ -89,7 +85,7 @@ def attached_policies_limit(account: Account) -> bool:
 
 
 def policy_versions_limit(account: Account) -> bool:
-    """A sixth version of a policy is refused."""
+    """A sixth version of a policy is rejected."""
     iot, name = account.cloud.client("iot"), unique("policy")
     iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
     for _ in range(4):
@@ -98,19 +94,6 @@ def policy_versions_limit(account: Account) -> bool:
         lambda: iot.create_policy_version(policyName=name, policyDocument=document(ALLOW_IOT)),
         "VersionsLimitExceededException",
     )
-
-
-def identity_things(account: Account) -> bool:
-    """A thing that an identity was attached to is listed for it, and the identity for the thing."""
-    iot, name = account.cloud.client("iot"), unique("thing")
-    identity_id = f"{account.cloud.region}:{uuid.uuid4()}"
-    iot.create_thing(thingName=name)
-    try:
-        iot.attach_thing_principal(thingName=name, principal=identity_id)
-        things = iot.list_principal_things(principal=identity_id)["things"]
-    except ClientError:
-        return False
-    return bool(things == [name] and iot.list_thing_principals(thingName=name)["principals"] == [identity_id])
 
 
 def target_pages(account: Account) -> bool:

@@ -24,7 +24,7 @@ from tests.integration.local_cloud.account import (
 from tests.integration.local_cloud.user_pool import Pool, too_late_once
 
 _TRIGGER_SECONDS = 2.0
-"""Enough for a function to start on a busy machine."""
+"""Long enough for a function to start on a busy machine."""
 
 
 def delete_identities(account: Account) -> bool:
@@ -103,7 +103,7 @@ def user_attributes(account: Account) -> bool:
 
 
 def group_roles(account: Account) -> bool:
-    """A user of a group gets credentials of the group's role, where the identity pool maps roles by token."""
+    """A user in a group gets credentials of the group's role if the identity pool maps roles by token."""
     group = account.make_group()
     pool_id = account.make_identity_pool({"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"})
     user = account.user(groups=[group.name], identity_pool_id=pool_id)
@@ -111,7 +111,7 @@ def group_roles(account: Account) -> bool:
 
 
 def guest_access(account: Account) -> bool:
-    """An identity pool without guests gives no identity, token or credentials without a login."""
+    """An identity pool without guest access issues no identity, token or credentials without a login."""
     identity, identity_id = account.cloud.client("cognito-identity"), account.user().identity_id
     requests = (
         lambda: identity.get_id(IdentityPoolId=account.identity_pool_id),
@@ -132,7 +132,7 @@ def role_trust(account: Account) -> bool:
 
 
 def token_check(account: Account) -> bool:
-    """A user who has signed out everywhere gets no credentials where the identity pool checks tokens."""
+    """A user who is signed out everywhere gets no credentials if the identity pool checks tokens."""
     identity, idp = account.cloud.client("cognito-identity"), account.cloud.client("cognito-idp")
     pool_id = account.make_identity_pool(checks_tokens=True)
     name = make_user(account.cloud, account.user_pool_id)
@@ -145,7 +145,7 @@ def token_check(account: Account) -> bool:
 
 
 def client_attributes(account: Account) -> bool:
-    """A user who signs up cannot set an attribute that the app client may not write."""
+    """Sign-up cannot set an attribute that the app client may not write."""
     _, client_id = make_user_pool(account.cloud, client={"WriteAttributes": ["email"]})
     return is_refused(
         lambda: account.cloud.client("cognito-idp").sign_up(
@@ -159,21 +159,25 @@ def client_attributes(account: Account) -> bool:
 
 
 def case_insensitive_names(account: Account) -> bool:
-    """A user pool that is not case sensitive finds a user in another case."""
+    """A user pool that is not case sensitive finds a user by name in another case."""
     pool = Pool(account.cloud, UsernameConfiguration={"CaseSensitive": False})
     name = pool.user()
     return not is_refused(lambda: pool.give_password(name.upper()), "UserNotFoundException")
 
 
 def custom_sign_in(account: Account) -> bool:
-    """A user with a temporary password gets no tokens by custom authentication."""
+    """A user with a temporary password must set a new one before custom authentication returns tokens."""
     pool = Pool(account.cloud)
     name = pool.user_with_temporary_password()
-    return "AuthenticationResult" not in pool.answer(pool.start_challenge(name), name, ANSWER="yes")
+    answer = pool.answer(pool.start_challenge(name), name, ANSWER="yes")
+    if answer.get("ChallengeName") != "NEW_PASSWORD_REQUIRED" or pool.status(name) != "FORCE_CHANGE_PASSWORD":
+        return False
+    tokens = pool.answer(answer, name, NEW_PASSWORD=f"{PASSWORD}-new")
+    return "AuthenticationResult" in tokens and pool.status(name) == "CONFIRMED"
 
 
 def custom_auth_triggers(account: Account) -> bool:
-    """A pool without challenge triggers refuses custom authentication, and says why."""
+    """A pool without challenge triggers rejects custom authentication with AWS's error."""
     flows = {"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]}
     pool_id, client_id = make_user_pool(account.cloud, client=flows)
     name = make_user(account.cloud, pool_id)
@@ -186,19 +190,19 @@ def custom_auth_triggers(account: Account) -> bool:
 
 
 def user_not_found(account: Account) -> bool:
-    """An app client that hides who exists challenges an unknown user."""
+    """An app client that hides which users exist challenges an unknown user."""
     pool = Pool(account.cloud)
     client_id = pool.add_client(PreventUserExistenceErrors="ENABLED")
-    return not is_refused(lambda: pool.start_challenge("nobody", client_id), "UserNotFoundException")
+    return not is_refused(lambda: pool.start_challenge("missing", client_id), "UserNotFoundException")
 
 
 def choice_sign_in(account: Account) -> bool:
-    """An app client that allows choice-based sign-in says which challenges a user can choose."""
+    """An app client that allows choice-based sign-in returns the challenges that a user can choose."""
     pool = Pool(account.cloud)
     client_id = make_app_client(account.cloud, pool.user_pool_id, ExplicitAuthFlows=["ALLOW_USER_AUTH"])
-    asked = {"ClientId": client_id, "AuthFlow": "USER_AUTH", "AuthParameters": {"USERNAME": pool.user()}}
+    request = {"ClientId": client_id, "AuthFlow": "USER_AUTH", "AuthParameters": {"USERNAME": pool.user()}}
     try:
-        answer = pool.idp.initiate_auth(**asked)
+        answer = pool.idp.initiate_auth(**request)
     except pool.idp.exceptions.InvalidParameterException:
         return False
     return {*answer["AvailableChallenges"]} == {"PASSWORD", "PASSWORD_SRP"}
@@ -212,19 +216,8 @@ def challenge_sessions(account: Account) -> bool:
     return is_refused(lambda: pool.answer(forged, name, NEW_PASSWORD=f"{PASSWORD}-new"), "NotAuthorizedException")
 
 
-def mfa(account: Account) -> bool:
-    """A one-time password cannot be turned on before it is set up."""
-    pool = Pool(account.cloud)
-    return is_refused(
-        lambda: pool.idp.admin_set_user_mfa_preference(
-            UserPoolId=pool.user_pool_id, Username=pool.user(), SoftwareTokenMfaSettings={"Enabled": True}
-        ),
-        "InvalidParameterException",
-    )
-
-
 def post_authentication(account: Account) -> bool:
-    """The trigger is called at sign-in: without permission it fails, and one that is too late is called again."""
+    """A sign-in invokes the trigger: it fails without permission, and a late trigger is invoked again."""
     cloud = account.cloud
     function_arn = make_function(cloud, ECHO)
     pool_id, client_id = make_user_pool(cloud, {"LambdaConfig": {"PostAuthentication": function_arn}})
@@ -238,7 +231,7 @@ def post_authentication(account: Account) -> bool:
 
 
 def pre_authentication(account: Account) -> bool:
-    """The trigger is called when a custom sign-in begins, and its error refuses it."""
+    """A custom sign-in invokes the trigger, and its error rejects the sign-in."""
     refusing = "def handler(event, context): raise ValueError('an unknown app client')"
     pool = Pool(account.cloud, pre_authentication=refusing)
     return is_refused(lambda: pool.start_challenge(pool.user()), "UserLambdaValidationException")

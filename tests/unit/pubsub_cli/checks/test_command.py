@@ -113,18 +113,13 @@ def _pool(**changes: Any) -> Any:
     return {"Id": "eu-west-1_1", "Name": "p", "LambdaConfig": triggers, "MfaConfiguration": "OFF", **changes}
 
 
-def test_trigger_is_added_to_the_other_triggers() -> None:
-    (update,) = set_triggers(Answers().user_pools, _pool(), OURS)
+@pytest.mark.parametrize(("triggers", "safe"), [(OURS, True), ({"PreSignUp": "ours"}, False)])
+def test_other_triggers_are_kept_and_replacing_one_is_not_safe(triggers: dict[str, str], safe: bool) -> None:
+    (update,) = set_triggers(Answers().user_pools, _pool(), triggers)
     assert isinstance(update, AwsCommand)
-    assert update.parameters["LambdaConfig"] == {"PreSignUp": "theirs", **OURS}
+    assert update.parameters["LambdaConfig"] == {"PreSignUp": "theirs", **triggers}
     assert update.parameters["MfaConfiguration"] == "OFF"
-    assert update.safe
-
-
-def test_replacing_a_trigger_is_not_safe() -> None:
-    (update,) = set_triggers(Answers().user_pools, _pool(), {"PreSignUp": "ours"})
-    assert isinstance(update, AwsCommand)
-    assert not update.safe
+    assert update.safe is safe
 
 
 def test_triggers_become_an_instruction_if_mfa_cannot_be_read() -> None:
@@ -148,17 +143,19 @@ def test_mfa_is_set_again_after_the_triggers() -> None:
     assert not update.safe
 
 
-def test_triggers_become_an_instruction_if_mfa_could_not_be_set_again() -> None:
-    passkeys = {"RelyingPartyId": "shop.example", "Moonrise": "REQUIRED"}
-    user_pools = Answers(GetUserPoolMfaConfig={"WebAuthnConfiguration": passkeys}).user_pools
-    (text,) = set_triggers(user_pools, _pool(MfaConfiguration="OPTIONAL"), OURS)
-    assert "WebAuthnConfiguration.Moonrise could not be set again" in str(text)
-
-
-def test_triggers_become_an_instruction_if_a_setting_would_be_lost() -> None:
-    pool = _pool(Holidays={"Country": "NO"}, MfaConfiguration="OPTIONAL")
-    (text,) = set_triggers(Answers().user_pools, pool, OURS)
-    assert "UpdateUserPool would reset Holidays" in str(text)
+@pytest.mark.parametrize(
+    ("settings", "mfa", "reason"),
+    [
+        ({}, {"WebAuthnConfiguration": {"Moonrise": "REQUIRED"}}, "WebAuthnConfiguration.Moonrise could not be set"),
+        ({"Holidays": {"Country": "NO"}}, {}, "UpdateUserPool would reset Holidays"),
+    ],
+)
+def test_triggers_become_an_instruction_if_a_setting_would_be_lost(
+    settings: dict[str, Any], mfa: dict[str, Any], reason: str
+) -> None:
+    user_pools = Answers(GetUserPoolMfaConfig=mfa).user_pools
+    (text,) = set_triggers(user_pools, _pool(MfaConfiguration="OPTIONAL", **settings), OURS)
+    assert reason in str(text)
 
 
 def test_permissions_that_an_update_needs_precede_the_command() -> None:

@@ -117,13 +117,15 @@ def test_without_a_known_topic_no_message_is_sent(topics: tuple[str, ...], can_p
 
 async def test_cancelled_caller_waits_until_the_work_has_ended() -> None:
     created: list[str] = []
+    working = asyncio.Event()
 
     async def work() -> None:
-        await asyncio.sleep(0.05)
+        working.set()
+        await asyncio.sleep(0)
         created.append("user")
 
     caller = asyncio.create_task(finish_before_cancel(work()))
-    await asyncio.sleep(0.01)
+    await working.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller

@@ -56,6 +56,7 @@ def test_boundary_must_allow_the_request_but_grants_nothing() -> None:
     assert outcome(boundary=policy(ALLOW)) is Outcome.IMPLICIT_DENY
     assert outcome(policy(ALLOW), boundary=policy(ALLOW)) is Outcome.ALLOWED
     assert outcome(policy(ALLOW), boundary=policy(ALLOW | UNKNOWN)) is Outcome.UNDECIDED
+    assert outcome(policy(ALLOW | UNKNOWN), boundary=policy(ALLOW)) is Outcome.UNDECIDED
 
 
 @pytest.mark.parametrize(

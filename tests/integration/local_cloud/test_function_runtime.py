@@ -1,3 +1,5 @@
+"""The processes of Python functions: forked with the SDK, and resolving names by the test's name server."""
+
 from __future__ import annotations
 
 import gc
@@ -15,8 +17,9 @@ from typing import Any
 import pytest
 
 from local_cloud.function_processes import FUNCTION_RUNTIME, ForkServer, FunctionProcess
+from local_cloud.name_server import NameServer
 from local_cloud.process import LocalCloud
-from tests.integration.local_cloud.account import make_function
+from tests.integration.local_cloud.account import make_function, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux")
 
@@ -30,12 +33,12 @@ except ModuleNotFoundError as error:
 def handler(event, context):
     return [found, botocore.compat.HAS_CRT]
 """
-_SEEN = "import json, os, sys; print(json.dumps({}), flush=True)"
+_PRINT = "import json, os, sys; print(json.dumps({}), flush=True)"
 
 
 @pytest.fixture(scope="module")
 def shared_server() -> Iterator[ForkServer]:
-    """A fork server with the path that the local cloud gives it."""
+    """A fork server with the PYTHONPATH of the local cloud."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(FUNCTION_RUNTIME))
         server = ForkServer()
@@ -53,12 +56,12 @@ def _started(server: ForkServer, directory: Path, source: str, **variables: str)
         yield process
 
 
-def _see(server: ForkServer, directory: Path, expression: str, **variables: str) -> Any:
-    """Return what an expression is in a process of its own."""
-    with _started(server, directory, _SEEN.format(expression), **variables) as process:
-        seen, errors = process.stdout.read(), process.stderr.read()
+def _evaluate(server: ForkServer, directory: Path, expression: str, **variables: str) -> Any:
+    """Return the value of an expression in a new process."""
+    with _started(server, directory, _PRINT.format(expression), **variables) as process:
+        value, errors = process.stdout.read(), process.stderr.read()
         assert process.wait(10) == 0, errors
-    return json.loads(seen)
+    return json.loads(value)
 
 
 def test_functions_of_a_cloud_are_forked_from_one_process(cloud: LocalCloud) -> None:
@@ -73,27 +76,27 @@ def test_functions_of_a_cloud_are_forked_from_one_process(cloud: LocalCloud) -> 
 def test_function_has_the_sdk_without_the_awscrt_of_this_machine(cloud: LocalCloud) -> None:
     answer = cloud.client("lambda").invoke(FunctionName=make_function(cloud, _WITH_THE_SDK))
     found, has_crt = json.loads(answer["Payload"].read())
-    assert "Lambda's Python runtime has none" in found
+    assert "Lambda's Python runtime does not contain it" in found
     assert not has_crt
 
 
-def test_process_has_the_sdk_its_own_variables_and_its_own_path(shared_server: ForkServer, tmp_path: Path) -> None:
+def test_process_has_the_sdk_and_its_own_variables_and_path(shared_server: ForkServer, tmp_path: Path) -> None:
     expression = "['boto3' in sys.modules, os.environ.get('OWN'), os.getcwd(), sys.path[:2], sys.argv, __name__]"
-    seen = _see(shared_server, tmp_path, expression, OWN="value")
+    value = _evaluate(shared_server, tmp_path, expression, OWN="value")
     path = [str(tmp_path), str(FUNCTION_RUNTIME)]
-    assert seen == [True, "value", str(tmp_path / "code"), path, [str(tmp_path / "script.py")], "__main__"]
+    assert value == [True, "value", str(tmp_path / "code"), path, [str(tmp_path / "script.py")], "__main__"]
 
 
-def test_process_sees_nothing_of_another(shared_server: ForkServer, tmp_path: Path) -> None:
-    _see(shared_server, tmp_path, "[setattr(json, 'left', 1), os.environ.update(LEFT='1')]", ITS="1")
-    assert _see(shared_server, tmp_path, "[hasattr(json, 'left'), 'LEFT' in os.environ, 'ITS' in os.environ]") == [
+def test_processes_share_no_modules_or_variables(shared_server: ForkServer, tmp_path: Path) -> None:
+    _evaluate(shared_server, tmp_path, "[setattr(json, 'left', 1), os.environ.update(LEFT='1')]", ITS="1")
+    assert _evaluate(shared_server, tmp_path, "[hasattr(json, 'left'), 'LEFT' in os.environ, 'ITS' in os.environ]") == [
         False,
         False,
         False,
     ]
 
 
-def test_process_has_only_its_variables_its_streams_and_usual_signals(tmp_path: Path) -> None:
+def test_process_has_only_its_variables_streams_and_default_signals(tmp_path: Path) -> None:
     files = (
         "sorted(os.readlink(f'/proc/self/fd/{each}').partition(':')[0] for each in os.listdir('/proc/self/fd')[:-1])"
     )
@@ -105,7 +108,7 @@ def test_process_has_only_its_variables_its_streams_and_usual_signals(tmp_path: 
         with _started(server, tmp_path / "other", "print('here', flush=True); input()") as running:
             assert running.stdout.readline() == "here\n"
             patch.delenv("LEFT_OUT")
-            assert _see(server, tmp_path, expression) == [False, ["pipe"] * 3, "default_int_handler"]
+            assert _evaluate(server, tmp_path, expression) == [False, ["pipe"] * 3, "default_int_handler"]
         server.end()
 
 
@@ -113,11 +116,11 @@ def test_function_with_its_own_sdk_imports_that(shared_server: ForkServer, tmp_p
     (tmp_path / "code" / "botocore").mkdir(parents=True)
     (tmp_path / "code" / "botocore" / "__init__.py").touch()
     file = "(sys.path.insert(0, os.getcwd()), __import__('botocore').__file__)[1]"
-    assert _see(shared_server, tmp_path, file) == str(tmp_path / "code" / "botocore" / "__init__.py")
+    assert _evaluate(shared_server, tmp_path, file) == str(tmp_path / "code" / "botocore" / "__init__.py")
 
 
-def test_variables_of_the_interpreter_are_in_force(shared_server: ForkServer, tmp_path: Path) -> None:
-    assert _see(shared_server, tmp_path, "sys.flags.optimize", PYTHONOPTIMIZE="2") == 2
+def test_python_variables_of_a_function_take_effect(shared_server: ForkServer, tmp_path: Path) -> None:
+    assert _evaluate(shared_server, tmp_path, "sys.flags.optimize", PYTHONOPTIMIZE="2") == 2
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_process_ends_on_sigterm(shared_server: ForkServer, tmp_path: Path) -> N
         assert process.wait(10) == -signal.SIGTERM
 
 
-def test_process_can_be_killed_while_somebody_waits_for_it(shared_server: ForkServer, tmp_path: Path) -> None:
+def test_process_can_be_killed_while_another_thread_waits(shared_server: ForkServer, tmp_path: Path) -> None:
     with (
         _started(shared_server, tmp_path, "print('here', flush=True); input()") as process,
         ThreadPoolExecutor(1) as background,
@@ -153,16 +156,16 @@ def test_process_can_be_killed_while_somebody_waits_for_it(shared_server: ForkSe
         assert waiting.result(10) == -signal.SIGKILL
 
 
-def test_environment_may_be_as_large_as_for_a_started_program(shared_server: ForkServer, tmp_path: Path) -> None:
+def test_environment_can_be_larger_than_a_socket_message(shared_server: ForkServer, tmp_path: Path) -> None:
     large = {f"LARGE_{number}": "x" * 100_000 for number in range(5)}
-    assert _see(shared_server, tmp_path, "len(os.environ['LARGE_4'])", **large) == 100_000
+    assert _evaluate(shared_server, tmp_path, "len(os.environ['LARGE_4'])", **large) == 100_000
 
 
-def test_process_that_is_not_waited_for_leaves_the_others_alone(tmp_path: Path) -> None:
+def test_process_without_wait_does_not_affect_others(tmp_path: Path) -> None:
     server = ForkServer()
-    fork_server = _see(server, tmp_path, "os.getppid()")
+    fork_server = _evaluate(server, tmp_path, "os.getppid()")
     with _started(server, tmp_path, "print('here', flush=True); input()") as process:
-        assert process.stdout.readline() == "here\n"  # it has read the script, which the next one overwrites
+        assert process.stdout.readline() == "here\n"  # it has read the script, which the next process overwrites
         with _started(server, tmp_path, "print('here', flush=True); input()") as forgotten:
             assert forgotten.stdout.readline() == "here\n"
             left, its_input = forgotten.pid, os.dup(forgotten.stdin.fileno())
@@ -171,18 +174,67 @@ def test_process_that_is_not_waited_for_leaves_the_others_alone(tmp_path: Path) 
         os.close(its_input)
         while Path(f"/proc/{left}").exists():
             assert process.poll() is None
-        assert _see(server, tmp_path, "os.getppid()") == fork_server
+        assert _evaluate(server, tmp_path, "os.getppid()") == fork_server
         assert process.poll() is None
     server.end()
 
 
-def test_killed_fork_server_is_replaced_and_takes_its_processes_with_it(tmp_path: Path) -> None:
+def test_killed_fork_server_is_replaced_and_its_processes_end(tmp_path: Path) -> None:
     server = ForkServer()
     with _started(
         server, tmp_path, "import os, signal; input(); os.kill(os.getppid(), signal.SIGKILL); input()"
     ) as process:
-        process.stdin.write("\n")  # the fork server has answered, and does not start the process again
+        process.stdin.write("\n")  # the fork server has answered already, so it does not start the process again
         assert process.wait(10) == -signal.SIGKILL
-        assert process.stdout.read() == ""  # the process has ended, too
-    assert _see(server, tmp_path, "1") == 1
+        assert process.stdout.read() == ""
+    assert _evaluate(server, tmp_path, "1") == 1
     server.end()
+
+
+_LOOK_UP = "import socket; print(socket.getaddrinfo('aws.test', 80, type=socket.SOCK_STREAM)[0][4][0])"
+_LOOK_UP_WITH_ALARM = f"""
+import signal
+def interrupt(*_):
+    print("interrupted", flush=True)
+    raise TimeoutError
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+{_LOOK_UP}
+"""
+
+
+@pytest.fixture
+def name_server() -> Iterator[NameServer]:
+    with NameServer() as server:
+        yield server
+
+
+def _python(name_server: NameServer, source: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", source], env=name_server.variables(), stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_name_server_answers_with_loopback(name_server: NameServer) -> None:
+    with _python(name_server, _LOOK_UP) as process:
+        assert process.communicate(timeout=20)[0] == "127.0.0.1\n"
+    assert "aws.test" in name_server.queries
+
+
+def test_silent_name_server_blocks_a_process_despite_signals(name_server: NameServer) -> None:
+    name_server.silent = True
+    with _python(name_server, _LOOK_UP_WITH_ALARM) as process:
+        try:
+            wait_until(lambda: "aws.test" in name_server.queries)
+            with pytest.raises(subprocess.TimeoutExpired) as blocked:
+                process.communicate(timeout=1)  # several times the alarm's delay
+            assert blocked.value.stdout is None
+        finally:
+            process.kill()
+
+
+def test_address_is_not_resolved(name_server: NameServer) -> None:
+    name_server.silent = True
+    with _python(name_server, _LOOK_UP.replace("aws.test", "127.0.0.1")) as process:
+        assert process.communicate(timeout=20)[0] == "127.0.0.1\n"
+    assert name_server.queries == []
