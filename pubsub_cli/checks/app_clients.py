@@ -12,6 +12,7 @@ from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.update import update_of
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, warning
 from pubsub_client.outputs import Output
@@ -89,6 +90,7 @@ class IdentityPoolAcceptsTokens(BlockingCheck):
     group = Group.PROVISIONING
     title = "the identity pool accepts the app client's tokens"
     depends_on = (OutputsAreComplete,)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Describe the identity pool."""
@@ -183,6 +185,7 @@ class AppClientSignsIn(BlockingCheck):
     group = Group.PROVISIONING
     title = "the app client allows sign-in without a secret"
     depends_on = (IdentityPoolAcceptsTokens,)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Describe the app client."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import DEPLOY_AGAIN, RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, warning
 from pubsub_client.outputs import Output
@@ -49,7 +48,6 @@ class SignInFunctionsCanRun(BlockingCheck):
     group = Group.PROVISIONING
     title = "the sign-in functions can run"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -71,7 +69,6 @@ class OtherFunctionsCanRun(BlockingCheck):
     group = Group.OPERATIONS
     title = "the worker, sweep and bulk detachment functions can run"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Read the state of the functions, and compare them with the stack's template."""
@@ -237,7 +234,6 @@ class LogGroupsExist(BlockingCheck):
     title = "the functions' log groups exist"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """List the log groups that the functions' configurations name."""
@@ -296,7 +292,6 @@ class ConcurrencySuffices(BlockingCheck):
     title = "Lambda concurrency is enough for first sign-ins"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:

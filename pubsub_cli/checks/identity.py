@@ -111,6 +111,7 @@ class PolicyIsOnIdentities(BlockingCheck):
     group = Group.IDENTITY
     title = "the IoT policy is attached to identities, not to the identity pool"
     depends_on = (PolicyExists, IdentityIsGiven)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """List what is attached to the identity pool's id."""

@@ -19,7 +19,6 @@ from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
-from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import (
     DEPLOY_AGAIN,
     INTERNAL_CLIENT,
@@ -56,7 +55,6 @@ class MacKeyIsUsable(BlockingCheck):
     group = Group.PROVISIONING
     title = "the MAC key exists and is enabled"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -105,7 +103,6 @@ class ParametersAreValid(BlockingCheck):
     group = Group.PROVISIONING
     title = "attachment is not paused and its parameters are valid"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Read both parameters in one call."""
@@ -225,7 +222,6 @@ class InternalSignInIsConfigured(BlockingCheck):
     group = Group.PROVISIONING
     title = "the internal sign-in's app client and challenge exist"
     depends_on = (IdentityPoolAcceptsTokens, SignInFunctionsCanRun, ParametersAreValid)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:

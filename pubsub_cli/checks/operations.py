@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import DRIFT_SCHEDULE, RESTORE, SWEEP_SCHEDULE, SWEEP_SCHEDULE_ROLE, Function
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import Output
@@ -56,7 +55,6 @@ class QueuesExist(BlockingCheck):
     group = Group.OPERATIONS
     title = "both queues exist and the redrive policy is set"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -138,7 +136,6 @@ class NoDeadLetters(BlockingCheck):
     title = "the dead-letter queue is empty"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete, QueuesExist)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -165,7 +162,6 @@ class EventSourceIsEnabled(BlockingCheck):
     group = Group.OPERATIONS
     title = "the retry queue's event source is enabled"
     depends_on = (OutputsAreComplete, QueuesExist)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -236,7 +232,6 @@ class StateMachinesAreActive(BlockingCheck):
     group = Group.OPERATIONS
     title = "the state machines are active"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Describe both state machines."""
@@ -267,7 +262,6 @@ class SchedulesAreEnabled(BlockingCheck):
     group = Group.OPERATIONS
     title = "the sweep's schedule is enabled"
     depends_on = (OutputsAreComplete, StateMachinesAreActive)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Describe the rules, and list their targets."""

@@ -180,6 +180,7 @@ class RoleAllows(BlockingCheck):
     group = Group.AUTHORIZATION
     title = "the role allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreValid, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Read the roles' policies, and have IAM simulate the requests."""
@@ -273,6 +274,7 @@ class PolicyAllows(BlockingCheck):
     group = Group.AUTHORIZATION
     title = "the IoT policy allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreValid, PolicyExists, IdentityIsGiven)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Read the policies, and have AWS IoT test the requests."""

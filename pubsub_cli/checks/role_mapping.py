@@ -15,6 +15,7 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.context import Context, RoleInUse
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.sign_in import UserCanSignIn
 from pubsub_cli.checks.update import update_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
@@ -193,6 +194,7 @@ class MappingGivesARole(BlockingCheck):
     group = Group.AUTHORIZATION
     title = "the identity pool gives signed-in users a role that exists"
     depends_on = (IdentityPoolAcceptsTokens, UserCanSignIn)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Read the identity pool's roles, and follow its mapping."""

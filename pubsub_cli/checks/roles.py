@@ -17,7 +17,6 @@ from pubsub_cli.iam.request import signed_in_context
 from pubsub_cli.iam.roles import attached_policies, role_name, trust_policy, why_not_trusted
 from pubsub_client.outputs import MANAGED_POLICIES, Output
 
-_STACK = frozenset({Requirement.OPERATOR, Requirement.STACK})
 _CONFIG_ACCESS = "AWSIoTConfigAccess"
 _LEAST_PRIVILEGE = "accessMode least-privilege has no managed policies: PS306 checks what the role allows"
 
@@ -34,7 +33,6 @@ class RolesAreGuarded(BlockingCheck):
     group = Group.AUTHORIZATION
     title = "each role has the control-plane guard"
     depends_on = (OutputsAreComplete,)
-    requirements = _STACK
 
     def examine(self, context: Context) -> Finding:
         """Read the roles' boundaries and attached policies."""
@@ -110,7 +108,6 @@ class RoleHoldsThePolicies(BlockingCheck):
     title = "AuthRole holds the access mode's policies"
     # The fix attaches AWSIoTConfigAccess, so the guard must be in place.
     depends_on = (OutputsAreComplete, RolesAreGuarded)
-    requirements = _STACK
 
     def examine(self, context: Context) -> Finding:
         """List the role's policies."""
@@ -135,7 +132,6 @@ class GroupRolesHoldThePolicies(BlockingCheck):
     group = Group.AUTHORIZATION
     title = "each group's role holds the access mode's policies"
     depends_on = (OutputsAreComplete, IdentityPoolAcceptsTokens, RolesAreGuarded)
-    requirements = _STACK
 
     def examine(self, context: Context) -> Finding:
         """List the groups, and the policies of their roles."""
@@ -196,6 +192,7 @@ class RoleTrustsThePool(BlockingCheck):
     group = Group.AUTHORIZATION
     title = "the role trusts the identity pool's signed-in users"
     depends_on = (MappingGivesARole,)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Read the trust policies of the roles."""

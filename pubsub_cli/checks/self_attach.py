@@ -39,7 +39,6 @@ class SelfAttachRouteWorks(BlockingCheck):
     group = Group.PROVISIONING
     title = "the self-attach route exists and requires IAM authorization"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Read the route, its integration and the function."""
@@ -96,7 +95,6 @@ class UnsignedSelfAttachIsRejected(BlockingCheck):
     group = Group.SELF_ATTACH
     title = "an unsigned self-attach request is rejected"
     depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
-    requirements = frozenset({Requirement.STACK, Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Call the route without credentials."""

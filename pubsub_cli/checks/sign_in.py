@@ -182,7 +182,6 @@ class LastTriggerRunSucceeded(BlockingCheck):
         LogGroupsExist,
         InternalSignInIsConfigured,
     )
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:

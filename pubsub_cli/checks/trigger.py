@@ -22,7 +22,6 @@ from pubsub_cli.checks.functions import (
     may_invoke,
     why_it_differs,
 )
-from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function, log_group_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
 from pubsub_cli.iam.evaluation import AwsDecision, Outcome
@@ -51,7 +50,6 @@ class PoolMayInvoke(BlockingCheck):
     group = Group.PROVISIONING
     title = "the user pool may invoke its trigger functions"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -79,7 +77,6 @@ class TriggerIsAsDeployed(BlockingCheck):
     group = Group.PROVISIONING
     title = "the sign-in functions are as deployed"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -111,7 +108,6 @@ class FunctionsMayAttach(Check):
     group = Group.PROVISIONING
     title = "the functions are permitted to attach IoT policies"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Have IAM simulate the call."""
