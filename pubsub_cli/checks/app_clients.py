@@ -80,10 +80,9 @@ def allows_managed_login(client: UserPoolClientTypeTypeDef) -> bool:
 
 
 class IdentityPoolAcceptsTokens(BlockingCheck):
-    """The identity pool gives credentials only for tokens of the app clients among its providers.
-
-    It rejects others: "Token is not from a supported provider of this identity pool". If you give an ID token, the
-    check examines its app client.
+    """The identity pool gives credentials only for tokens of the app clients among its providers. It rejects others:
+    "Token is not from a supported provider of this identity pool". If you give an ID token, the check examines its app
+    client.
     """
 
     id = "PS115"
@@ -174,11 +173,11 @@ def _best_client(context: Context, listed: Sequence[str]) -> str:
 
 
 class AppClientSignsIn(BlockingCheck):
-    """Amplify signs in with SRP and sends no client secret.
+    """Amplify signs in with SRP and sends no client secret. Cognito refuses every sign-in if the app client has a
+    secret, or allows neither `ALLOW_USER_SRP_AUTH` nor `ALLOW_USER_AUTH`.
 
-    Cognito refuses every sign-in if the app client has a secret, or allows neither `ALLOW_USER_SRP_AUTH` nor
-    `ALLOW_USER_AUTH`. It is a warning if users sign in otherwise, with managed login or the given ID token, or if
-    sessions cannot be refreshed.
+    It is a warning if users sign in otherwise, with managed login or the given ID token, or if sessions cannot be
+    refreshed.
     """
 
     id = "PS116"

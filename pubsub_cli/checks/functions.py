@@ -39,7 +39,6 @@ _DEFAULT_CONCURRENCY = 1000
 
 class SignInFunctionsCanRun(BlockingCheck):
     """Cognito fails every sign-in if the trigger was deleted, is in state `Failed`, or has a reserved concurrency of 0.
-
     The first invocation of an `Inactive` function also fails. Without the challenge function no sign-in attaches the
     policy.
     """
@@ -59,10 +58,9 @@ class SignInFunctionsCanRun(BlockingCheck):
 
 
 class OtherFunctionsCanRun(BlockingCheck):
-    """The check is the same as PS127 and PS119, for the functions outside the sign-in.
-
-    Without the worker, pending attachments stay in the retry queue. Without the sweep, missed users stay without the
-    policy. In stacks that adopt pools, the check includes the drift detector.
+    """The check is the same as PS127 and PS119, for the functions outside the sign-in. Without the worker, pending
+    attachments stay in the retry queue. Without the sweep, missed users stay without the policy. In stacks that adopt
+    pools, the check includes the drift detector.
     """
 
     id = "PS606"
@@ -224,9 +222,8 @@ def _allows(statement: Mapping[str, Any], service: str, source_arn: str) -> bool
 
 
 class LogGroupsExist(BlockingCheck):
-    """PubSub works without log groups, but the functions may not create them.
-
-    Without them, the reasons of failed attachments and the metrics behind the alarms are lost.
+    """PubSub works without log groups, but the functions may not create them. Without them, the reasons of failed
+    attachments and the metrics behind the alarms are lost.
     """
 
     id = "PS128"
@@ -280,10 +277,10 @@ def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, Log
 
 
 class ConcurrencySuffices(BlockingCheck):
-    """A first sign-in uses two executions: the trigger, and the functions of the internal sign-in.
+    """A first sign-in uses two executions: the trigger, and the functions of the internal sign-in. Beyond the quota,
+    Lambda throttles the trigger and Cognito fails the sign-in. New AWS accounts can have a quota of 10.
 
-    Beyond the quota, Lambda throttles the trigger and Cognito fails the sign-in. New AWS accounts can have a quota of
-    10. The check requires 78: 15 attachments a second, each with two executions for 2.5 seconds, and 3 for worker and
+    The check requires 78: 15 attachments a second, each with two executions for 2.5 seconds, and 3 for worker and
     sweep.
     """
 

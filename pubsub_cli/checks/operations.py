@@ -46,9 +46,8 @@ def redrive_commands(context: Context) -> list[PubSubCommand]:
 
 
 class QueuesExist(BlockingCheck):
-    """Unfinished attachments go to the retry queue, and after several failures to the dead-letter queue.
-
-    Without queue or redrive policy they are lost. You can create a deleted queue again after one minute.
+    """Unfinished attachments go to the retry queue, and after several failures to the dead-letter queue. Without queue
+    or redrive policy they are lost. You can create a deleted queue again after one minute.
     """
 
     id = "PS603"
@@ -152,10 +151,8 @@ class NoDeadLetters(BlockingCheck):
 
 
 class EventSourceIsEnabled(BlockingCheck):
-    """The event source mapping invokes the worker.
-
-    If it is disabled, pending attachments wait, and are lost after 14 days. If it does not report batch item failures,
-    failed attachments are lost.
+    """The event source mapping invokes the worker. If it is disabled, pending attachments wait, and are lost after 14
+    days. If it does not report batch item failures, failed attachments are lost.
     """
 
     id = "PS602"
@@ -223,9 +220,8 @@ def _queue_name(queue_url: str) -> str:
 
 
 class StateMachinesAreActive(BlockingCheck):
-    """Without the sweep, missed users stay without the policy.
-
-    Without the bulk detachment, `pubsub detach --all` and the deletion of the stack fail.
+    """Without the sweep, missed users stay without the policy. Without the bulk detachment, `pubsub detach --all` and
+    the deletion of the stack fail.
     """
 
     id = "PS604"
@@ -253,9 +249,8 @@ def _name(arn: str) -> str:
 
 
 class SchedulesAreEnabled(BlockingCheck):
-    """Once a day the sweep attaches the policy to identities without it, such as those from before the deployment.
-
-    In stacks that adopt pools, the check includes the schedule of the drift detector.
+    """Once a day the sweep attaches the policy to identities without it, such as those from before the deployment. In
+    stacks that adopt pools, the check includes the schedule of the drift detector.
     """
 
     id = "PS605"

@@ -32,10 +32,8 @@ from pubsub_client.policy_document import IDENTITY_SERVICES, identity_service
 
 
 class CredentialsAreGiven(Check):
-    """Without AWS credentials a front end cannot sign its requests.
-
-    The identity pool refuses them if the role does not trust it. A pool that checks tokens also rejects users who were
-    signed out everywhere, disabled or deleted.
+    """Without AWS credentials a front end cannot sign its requests. The identity pool refuses them if the role does not
+    trust it. A pool that checks tokens also rejects users who were signed out everywhere, disabled or deleted.
     """
 
     id = "PS302"
@@ -263,11 +261,11 @@ def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement
 
 
 class PolicyAllows(BlockingCheck):
-    """The check evaluates the attached policies, and the deployment's as if it were attached.
+    """The check evaluates the attached policies, and the deployment's as if it were attached. AWS IoT's
+    TestAuthorization decides, and the documents show the reason.
 
-    AWS IoT's TestAuthorization decides, and the documents show the reason. Common mistakes: an ARN of another region or
-    account; `topic/` instead of `topicfilter/` for subscriptions; no `client/`; MQTT wildcards, which are literal in a
-    policy.
+    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/` for subscriptions; no
+    `client/`; MQTT wildcards, which are literal in a policy.
     """
 
     id = "PS307"

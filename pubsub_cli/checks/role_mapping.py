@@ -184,10 +184,9 @@ def _fits(rule: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
 
 
 class MappingGivesARole(BlockingCheck):
-    """A signed-in user gets the role of a group or a rule, or else AuthRole.
-
-    If the role mapping finds no role, or several, its `AmbiguousRoleResolution` decides between AuthRole and no
-    credentials. If you name a user, the check examines only that user's role.
+    """A signed-in user gets the role of a group or a rule, or else AuthRole. If the role mapping finds no role, or
+    several, its `AmbiguousRoleResolution` decides between AuthRole and no credentials. If you name a user, the check
+    examines only that user's role.
     """
 
     id = "PS304"

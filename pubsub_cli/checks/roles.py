@@ -22,11 +22,11 @@ _LEAST_PRIVILEGE = "accessMode least-privilege has no managed policies: PS306 ch
 
 
 class RolesAreGuarded(BlockingCheck):
-    """AWSIoTConfigAccess allows about 150 control-plane actions.
+    """AWSIoTConfigAccess allows about 150 control-plane actions. Without the guard, a permissions boundary or a deny
+    policy, every signed-in user can change the IoT policy for all users.
 
-    Without the guard, a permissions boundary or a deny policy, every signed-in user can change the IoT policy for all
-    users. In access mode `least-privilege` roles must not hold AWSIoTConfigAccess without the deny policy. Not
-    applicable in access mode `unguarded`.
+    In access mode `least-privilege` roles must not hold AWSIoTConfigAccess without the deny policy. Not applicable in
+    access mode `unguarded`.
     """
 
     id = "PS308"
@@ -98,9 +98,8 @@ def _attach(name: str, policy_arn: str) -> AwsCommand:
 
 
 class RoleHoldsThePolicies(BlockingCheck):
-    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies.
-
-    Not applicable in access mode `least-privilege`: PS306 checks the permissions.
+    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies. Not
+    applicable in access mode `least-privilege`: PS306 checks the permissions.
     """
 
     id = "PS301"
@@ -122,10 +121,9 @@ class RoleHoldsThePolicies(BlockingCheck):
 
 
 class GroupRolesHoldThePolicies(BlockingCheck):
-    """Users of a group get its role instead of AuthRole.
-
-    Without the managed policies they are refused. Groups count only if the identity pool chooses roles by group, and
-    the role trusts this pool. Not applicable in access mode `least-privilege`.
+    """Users of a group get its role instead of AuthRole. Without the managed policies they are refused. Groups count
+    only if the identity pool chooses roles by group, and the role trusts this pool. Not applicable in access mode
+    `least-privilege`.
     """
 
     id = "PS303"
@@ -183,9 +181,8 @@ def _missing_policies(context: Context, name: str, who: str) -> Finding | None:
 
 
 class RoleTrustsThePool(BlockingCheck):
-    """A trust policy names Cognito, the identity pool (`aud`), and whether its users have signed in (`amr`).
-
-    If it names another pool, or guests, the identity pool gives no credentials.
+    """A trust policy names Cognito, the identity pool (`aud`), and whether its users have signed in (`amr`). If it
+    names another pool, or guests, the identity pool gives no credentials.
     """
 
     id = "PS305"

@@ -29,10 +29,8 @@ _MEMBER_OF_FUNCTION = b'"check"'
 
 class SelfAttachRouteWorks(BlockingCheck):
     """The route serves users that the trigger cannot attach, such as those with MFA, and all users with `attachment:
-    self-attach`.
-
-    Without IAM authorization its function receives no identity. The check includes the function's state and
-    configuration.
+    self-attach`. Without IAM authorization its function receives no identity. The check includes the function's state
+    and configuration.
     """
 
     id = "PS129"
@@ -69,9 +67,8 @@ class SelfAttachRouteWorks(BlockingCheck):
 
 
 class SelfAttachRepairs(Check):
-    """The test user of PS412 calls `POST /self-attach`.
-
-    Users that the trigger cannot attach, such as those with MFA, need it, and all users with `attachment: self-attach`.
+    """The test user of PS412 calls `POST /self-attach`. Users that the trigger cannot attach, such as those with MFA,
+    need it, and all users with `attachment: self-attach`.
     """
 
     id = "PS204"
@@ -86,9 +83,8 @@ class SelfAttachRepairs(Check):
 
 
 class UnsignedSelfAttachIsRejected(BlockingCheck):
-    """API Gateway must reject the request before it invokes the function.
-
-    The function takes the identity only from API Gateway, which knows it from the signature.
+    """API Gateway must reject the request before it invokes the function. The function takes the identity only from API
+    Gateway, which knows it from the signature.
     """
 
     id = "PS313"

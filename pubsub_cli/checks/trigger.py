@@ -41,9 +41,8 @@ _SIGN_IN_EXECUTIONS = 2
 
 
 class PoolMayInvoke(BlockingCheck):
-    """Each function's resource-based policy must allow Cognito to invoke it.
-
-    Otherwise every sign-in fails with an UnexpectedLambdaException.
+    """Each function's resource-based policy must allow Cognito to invoke it. Otherwise every sign-in fails with an
+    UnexpectedLambdaException.
     """
 
     id = "PS114"
@@ -67,10 +66,8 @@ class PoolMayInvoke(BlockingCheck):
 
 
 class TriggerIsAsDeployed(BlockingCheck):
-    """Another handler, changed variables, less time or less memory can fail the sign-in.
-
-    So can a reserved concurrency below two. More time or memory and other runtimes pass. `cdk deploy` does not detect
-    manual changes.
+    """Another handler, changed variables, less time or less memory can fail the sign-in. So can a reserved concurrency
+    below two. More time or memory and other runtimes pass. `cdk deploy` does not detect manual changes.
     """
 
     id = "PS119"
@@ -99,9 +96,8 @@ class TriggerIsAsDeployed(BlockingCheck):
 
 
 class FunctionsMayAttach(Check):
-    """The roles of trigger, worker, self-attach and sweep must allow iot:AttachPolicy.
-
-    Otherwise sign-ins succeed, but their attachments move to the dead-letter queue.
+    """The roles of trigger, worker, self-attach and sweep must allow iot:AttachPolicy. Otherwise sign-ins succeed, but
+    their attachments move to the dead-letter queue.
     """
 
     id = "PS118"
