@@ -91,3 +91,22 @@ def test_malformed_region_ends_with_code_2(
     code, message = _run([*command, "--profile", "x"], monkeypatch, capsys)
     assert code == 2
     assert "'no region'" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--profile", "missing"], "pubsub: The config profile (missing) could not be found\n"),
+        (
+            ["--region", "us-east-1"],
+            "pubsub: Unable to locate credentials: give credentials by --profile or the environment\n",
+        ),
+        ([], "pubsub: no region: give --region or AWS_REGION\n"),
+    ],
+    ids=["profile", "credentials", "region"],
+)
+@pytest.mark.usefixtures("no_credentials")
+def test_missing_profile_credentials_or_region_ends_with_code_2(
+    options: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(["pubsub", "smoke", *options], monkeypatch, capsys) == (2, message)
