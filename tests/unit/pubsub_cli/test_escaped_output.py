@@ -25,9 +25,8 @@ from pubsub_cli.check_run import CheckRun, Progress, as_junit, show_line
 from pubsub_cli.checks.check import Result
 from pubsub_cli.checks.identity import PolicyIsAttached
 from pubsub_cli.commands.redrive import _Redrive
-from pubsub_cli.commands.subscribe import _show_status
+from pubsub_cli.commands.subscribe import _show_status, as_json, as_text, write_line
 from pubsub_cli.finding import Finding, Status, failed, operation_error, passed, skipped
-from pubsub_cli.message_output import as_json, as_text, write_line
 from pubsub_cli.options import RunOptions, log_if
 from pubsub_cli.output import CommandResult, TerminalConsole, emit
 from pubsub_cli.terminal import EscapedStream, EscapingGroup

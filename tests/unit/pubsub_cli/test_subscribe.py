@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.commands.subscribe import Reading
-from pubsub_cli.message_output import as_json, as_text, reader_watched, write_line
+from pubsub_cli.commands.subscribe import Reading, as_json, as_text, reader_watched, write_line
 from pubsub_client import Message, Subscription
 from pubsub_client._messages import Packet
 
