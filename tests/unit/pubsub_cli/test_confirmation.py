@@ -29,8 +29,8 @@ _OUTPUTS: dict[str, str] = {
     [
         (
             ["detach", "--identity-id", "eu-west-1:1"],
-            "This detaches myIoTPolicy from identity eu-west-1:1. The user cannot use AWS IoT until the next sign-in or "
-            "self-attach.\nDetach? [y/N]",
+            "This detaches myIoTPolicy from identity eu-west-1:1. The user cannot use AWS IoT until the next sign-in "
+            "or self-attach.\nDetach? [y/N]",
             "no policy was detached",
         ),
         (["detach", "--all"], "This detaches myIoTPolicy from every identity, and pauses", "no policy was detached"),
