@@ -25,6 +25,7 @@ class PolicyExists(BlockingCheck):
     group = Group.PROVISIONING
     title = "the IoT policy exists"
     depends_on = (OutputsAreComplete,)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         name = context.output(Output.POLICY_NAME)
@@ -54,7 +55,6 @@ class TriggerIsConfigured(BlockingCheck):
     group = Group.PROVISIONING
     title = "the user pool's PostAuthentication trigger is configured"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -86,7 +86,6 @@ class NoTestUsersAreLeft(BlockingCheck):
     group = Group.PROVISIONING
     title = "no test users are left from earlier runs"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     severity = Severity.WARNING
 
     def examine(self, context: Context) -> Finding:
