@@ -92,7 +92,6 @@ class IdentityPoolAcceptsTokens(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Describe the identity pool."""
         pool_id, user_pool = context.output(Output.IDENTITY_POOL_ID), context.output(Output.USER_POOL_ID)
         identity_pools = context.aws.identity_pools
         try:
@@ -187,7 +186,6 @@ class AppClientSignsIn(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Describe the app client."""
         pool, client_id = context.output(Output.USER_POOL_ID), selected_client(context)
         client = describe_client(context.aws, pool, client_id)
         if client is None:

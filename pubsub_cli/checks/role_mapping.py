@@ -196,7 +196,6 @@ class MappingGivesARole(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Read the identity pool's roles, and follow its mapping."""
         pool = read_pool_roles(context)
         claims = _claims(context)
         if not pool.authenticated and (pool.mapping is None or (claims is None and not pool.denies)):

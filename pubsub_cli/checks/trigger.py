@@ -52,7 +52,6 @@ class PoolMayInvoke(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Read the resource-based policies of the functions."""
         pool_id = context.output(Output.USER_POOL_ID)
         pool_arn = f"{context.arn_prefix('cognito-idp')}:userpool/{pool_id}"
         for function in context.functions_of(SIGN_IN_FUNCTIONS):
@@ -77,7 +76,6 @@ class TriggerIsAsDeployed(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Compare the functions with the stack's template."""
         harmless: list[str] = []
         for function in context.functions_of(SIGN_IN_FUNCTIONS):
             if found := why_it_differs(context, function):
@@ -106,7 +104,6 @@ class FunctionsMayAttach(Check):
     depends_on = (OutputsAreComplete,)
 
     async def run(self, context: Context) -> Finding:
-        """Have IAM simulate the call."""
         functions = await asyncio.to_thread(context.functions_of, _ATTACHING)
         if not functions:
             cause = f"The stack {context.stack} has no function that attaches policies."
