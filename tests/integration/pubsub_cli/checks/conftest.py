@@ -17,12 +17,12 @@ from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, UserSelector
 from pubsub_cli.finding import AwsCommand, Finding
+from pubsub_cli.iam.roles import trust_policy
 from pubsub_cli.pool_users import read_user
 from pubsub_client.policy_document import policy_document
 from tests.integration.local_cloud.account import document, make_user, make_user_pool, unique
 
 DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
-_COGNITO = "cognito-identity.amazonaws.com"
 
 
 @dataclass
@@ -42,10 +42,6 @@ class Deployment:
     @property
     def prefix(self) -> str:
         return f"arn:aws:iot:{self.cloud.region}:{self.cloud.account_id}"
-
-    @property
-    def provider(self) -> str:
-        return f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}:{self.client_id}"
 
     def role_arn(self, name: str) -> str:
         return f"arn:aws:iam::{self.cloud.account_id}:role/{name}"
@@ -85,26 +81,19 @@ class Deployment:
             context.identity_id = self.identity_id
         return context
 
-    def make_role(self, *statements: dict[str, Any], **more: Any) -> str:
-        """Create a role that trusts the identity pool's signed-in users, and return its name."""
-        name = unique("role")
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"Federated": _COGNITO},
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {
-                "StringEquals": {f"{_COGNITO}:aud": self.identity_pool_id},
-                "ForAnyValue:StringLike": {f"{_COGNITO}:amr": "authenticated"},
-            },
-        }
-        self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust), **more)
+    def make_role(self, *statements: dict[str, Any], boundary: str | None = None) -> str:
+        """Create a role for the identity pool's signed-in users, and return its name."""
+        name, trust = unique("role"), json.dumps(trust_policy(self.cloud.region, self.identity_pool_id))
+        bounded: Any = {"PermissionsBoundary": boundary} if boundary else {}
+        self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **bounded)
         if statements:
             self.aws.iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document(*statements))
         return name
 
     def set_roles(self, authenticated: str, mapping: dict[str, Any] | None = None) -> None:
         """Set the identity pool's role and the role mapping of the app client."""
-        mappings: Any = {self.provider: mapping} if mapping else {}
+        provider = f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}:{self.client_id}"
+        mappings: Any = {provider: mapping} if mapping else {}
         self.aws.identity_pools.set_identity_pool_roles(
             IdentityPoolId=self.identity_pool_id,
             Roles={"authenticated": self.role_arn(authenticated)},
@@ -112,10 +101,10 @@ class Deployment:
         )
 
     def make_group(self, role: str) -> str:
-        """Create a group with a role, add the user, and return its name."""
-        name = unique("group")
-        self.aws.user_pools.create_group(GroupName=name, UserPoolId=self.user_pool_id, RoleArn=self.role_arn(role))
-        self.aws.user_pools.admin_add_user_to_group(UserPoolId=self.user_pool_id, Username=self.user, GroupName=name)
+        """Create a group with the user, and return its name."""
+        name, pool = unique("group"), self.user_pool_id
+        self.aws.user_pools.create_group(GroupName=name, UserPoolId=pool, RoleArn=self.role_arn(role), Precedence=1)
+        self.aws.user_pools.admin_add_user_to_group(UserPoolId=pool, Username=self.user, GroupName=name)
         return name
 
     def make_policy(self, text: str) -> str:
