@@ -37,11 +37,7 @@ _SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
 
 
 def describe_client(aws: Aws, user_pool: str, client_id: str) -> UserPoolClientTypeTypeDef | None:
-    """Return an app client; None if there is none.
-
-    Raises:
-        botocore.exceptions.ClientError: DescribeUserPoolClient failed.
-    """
+    """Return an app client; None if there is none."""
     try:
         answer = aws.user_pools.describe_user_pool_client(UserPoolId=user_pool, ClientId=client_id)
     except aws.user_pools.exceptions.ResourceNotFoundException:

@@ -28,11 +28,7 @@ _STATE_MACHINES = {
 
 
 def messages_in(sqs: SQSClient, queue_url: str) -> int:
-    """Return the approximate number of messages in a queue, including those in flight.
-
-    Raises:
-        botocore.exceptions.ClientError: GetQueueAttributes failed.
-    """
+    """Return the approximate number of messages in a queue, including those in flight."""
     answer = sqs.get_queue_attributes(
         QueueUrl=queue_url,
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],

@@ -264,9 +264,6 @@ def read_lines(
         start: start of the period, in seconds since the epoch.
         end: its end; None for now.
         timeout: seconds to wait for the first line.
-
-    Raises:
-        botocore.exceptions.ClientError: the log cannot be read.
     """
     deadline = time.monotonic() + timeout
     pages = logs.get_paginator("filter_log_events")
@@ -295,9 +292,6 @@ def last_log_entry(logs: CloudWatchLogsClient, log_group: str) -> tuple[dict[str
     """Return the trigger's last result within an hour, and its time in seconds since the epoch; None if there is none.
 
     The result is the trigger's line, or Lambda's message about a failure.
-
-    Raises:
-        botocore.exceptions.ClientError: the log cannot be read.
     """
     pages = logs.get_paginator("filter_log_events")
     now = end = time.time()
