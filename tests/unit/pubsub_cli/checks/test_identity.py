@@ -36,7 +36,7 @@ async def test_identity_with_a_login_is_signed_in(logins: list[str], detail: str
     assert (finding.status, finding.detail) == (Status.PASSED, detail)
 
 
-async def test_identity_without_a_login_is_a_guests() -> None:
+async def test_identity_without_a_login_belongs_to_a_guest() -> None:
     assert "belongs to a guest" in str((await check_identity({"IdentityId": IDENTITY})).cause)
 
 

@@ -26,7 +26,7 @@ ALLOW = {"Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
     ],
     ids=["organization", "simulator"],
 )
-async def test_denial_that_no_document_explains_names_who_decides(detail: dict[str, Any], fix: str) -> None:
+async def test_denial_without_a_denying_document_names_its_source(detail: dict[str, Any], fix: str) -> None:
     def simulate(asked: dict[str, Any]) -> dict[str, Any]:
         results = [
             {"EvalActionName": action, "EvalResourceName": "*", "EvalDecision": "implicitDeny", **detail}
