@@ -13,17 +13,17 @@ from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointI
 from pubsub_cli.checks.network_path import ClockOffset, ConnectivityError, NetworkPath, Step
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find
+from tests.unit.pubsub_cli.checks.stubbed_aws import OUTPUTS, StubbedAws, error, run_check
 
 HOST = "abc-ats.iot.eu-west-1.amazonaws.com"
 CUSTOM = "iot.example.com"
-DESCRIBED = Answers(DescribeEndpoint={"endpointAddress": HOST})
+DESCRIBED = StubbedAws(DescribeEndpoint={"endpointAddress": HOST})
 LISTED = {"domainConfigurations": [{"domainConfigurationName": "own"}]}
 
 
-async def check_name(endpoint: str = HOST, aws: Answers | None = None) -> Finding:
+async def check_name(endpoint: str = HOST, aws: StubbedAws | None = None) -> Finding:
     outputs = {**OUTPUTS, Output.PUBSUB_ENDPOINT: endpoint}
-    return await find(EndpointIsRight, aws or Answers(), outputs=outputs, as_operator=aws is not None)
+    return await run_check(EndpointIsRight, aws or StubbedAws(), outputs=outputs, as_operator=aws is not None)
 
 
 async def test_ats_endpoint_of_the_region_passes_without_the_account() -> None:
@@ -78,7 +78,7 @@ async def test_endpoint_of_another_account_fails() -> None:
 async def _custom_domain(listed: dict[str, Any] = LISTED, status: str = "ENABLED") -> Finding:
     domain = {"domainConfigurationName": "own", "domainName": CUSTOM, "domainConfigurationStatus": status}
     described = {"endpointAddress": HOST}
-    aws = Answers(DescribeEndpoint=described, ListDomainConfigurations=listed, DescribeDomainConfiguration=domain)
+    aws = StubbedAws(DescribeEndpoint=described, ListDomainConfigurations=listed, DescribeDomainConfiguration=domain)
     return await check_name(CUSTOM, aws)
 
 
@@ -99,7 +99,7 @@ async def test_endpoint_is_reached_if_no_step_fails(
     monkeypatch: pytest.MonkeyPatch, failure: ConnectivityError | None
 ) -> None:
     set_path(monkeypatch, failure or NetworkPath(["TCP by IPv4", "HTTP 403"], None))
-    finding = await find(EndpointIsReached, Answers())
+    finding = await run_check(EndpointIsReached, StubbedAws())
     if failure:
         assert (finding.status, finding.cause, finding.fix) == (Status.FAILED, failure.cause, failure.fix)
         assert finding.resource == f"{HOST} (TCP)"
@@ -119,7 +119,7 @@ def set_path(monkeypatch: pytest.MonkeyPatch, outcome: NetworkPath | Connectivit
 
 
 async def check_clock(offset: ClockOffset | None) -> Finding:
-    return await find(ClockAgrees, Answers(), left={"network_path": NetworkPath([], offset)})
+    return await run_check(ClockAgrees, StubbedAws(), fields={"network_path": NetworkPath([], offset)})
 
 
 @pytest.mark.parametrize(
