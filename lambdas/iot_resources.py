@@ -153,8 +153,8 @@ def _deletion_guard(event: Event) -> Response:
             hours = count.targets / per_second / 3600
             raise TooManyAttachedError(
                 f"Nothing of stack {_STACK_NAME} was deleted. Its IoT policy {_POLICY_NAME} is attached to {count} "
-                f"identities. To detach {per_second} a second takes {hours:.1f} hours, and CloudFormation waits for "
-                f"one. Detach them first: pubsub detach --all --stack {_STACK_NAME} --region "
+                f"identities. To detach {per_second} per second takes {hours:.1f} hours, but CloudFormation waits only "
+                f"one hour. Detach them first: pubsub detach --all --stack {_STACK_NAME} --region "
                 f"{os.environ['AWS_REGION']}. Then delete the stack again."
             )
     return {"PhysicalResourceId": f"{_STACK_NAME}/deletion-guard"}
