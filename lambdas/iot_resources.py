@@ -133,7 +133,7 @@ def _identity_pool(event: Event) -> Response:
     if event["RequestType"] != "Delete":
         return response
     (stack,) = _stacks.describe_stacks(StackName=event["StackId"])["Stacks"]
-    # The deletion of the stack, and the rollback of its creation, detach the policy from all targets anyway.
+    # When the stack is deleted, or its creation rolled back, the policy is detached from all targets.
     if stack["StackStatus"].startswith(_STACK_IS_DELETED):
         return response
     if not PolicyTargets(_iot, _POLICY_NAME, page_size=1).read(None).items:

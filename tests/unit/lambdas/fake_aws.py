@@ -18,7 +18,7 @@ class AwsError(Exception):
         code: AWS's error code.
         message: AWS's message.
         status: the HTTP status.
-        is_late: the call takes effect nevertheless.
+        is_late: the call takes effect despite the error.
     """
 
     def __init__(self, code: str, message: str = "", *, status: int = 400, is_late: bool = False) -> None:
