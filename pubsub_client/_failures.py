@@ -113,7 +113,7 @@ class ConnectErrors:
             if self._provider.endpoint.proxy() and isinstance(unreachable := await self._upgrade(request), str):
                 return unreachable
             return (
-                f"the broker closed the connection without an answer. If this happens each time, "
+                "the broker closed the connection without an answer. If this happens each time, "
                 f"{self._connect_denial()}"
             )
         return f"{attempt.error} Check the endpoint's name, the network and the proxy."
@@ -130,17 +130,17 @@ class ConnectErrors:
         refusal = f"the WebSocket request was rejected with HTTP {answer.status} {answer.body}".rstrip()
         return f"{refusal}; {self._provider.explain_denied_upgrade()}" if answer.status in _DENIED_UPGRADE else refusal
 
-    async def _upgrade(self, request: UpgradeRequest) -> UpgradeAnswer | str:
+    async def _upgrade(self, request: UpgradeRequest) -> UpgradeResponse | str:
         """Request the upgrade over HTTP; return an error text if the endpoint cannot be reached."""
         try:
-            return await asyncio.to_thread(ask_for_upgrade, self._provider.endpoint, request)
+            return await asyncio.to_thread(request_upgrade, self._provider.endpoint, request)
         except (OSError, ValueError) as error:
             return f"the endpoint cannot be reached over HTTP: {error}"
 
 
 @dataclass(frozen=True)
-class UpgradeAnswer:
-    """The endpoint's answer: the HTTP status, and the beginning of the body."""
+class UpgradeResponse:
+    """The endpoint's response: the HTTP status, and the beginning of the body."""
 
     status: int
     body: str
@@ -151,7 +151,7 @@ class UpgradeAnswer:
         return self.status == HTTPStatus.SWITCHING_PROTOCOLS
 
 
-def ask_for_upgrade(endpoint: Endpoint, request: UpgradeRequest) -> UpgradeAnswer:
+def request_upgrade(endpoint: Endpoint, request: UpgradeRequest) -> UpgradeResponse:
     """Request a WebSocket without awscrt, which does not expose the response to a rejected upgrade; blocks.
 
     Raises:
@@ -166,7 +166,7 @@ def ask_for_upgrade(endpoint: Endpoint, request: UpgradeRequest) -> UpgradeAnswe
         **request.headers,
     }
     response = endpoint.request_http("GET", request.path, headers)
-    return UpgradeAnswer(response.status, response.body.decode(errors="replace")[:_BODY_CHARACTERS].strip())
+    return UpgradeResponse(response.status, response.body.decode(errors="replace")[:_BODY_CHARACTERS].strip())
 
 
 def needs_another_version(attempt: ConnectAttemptError) -> bool:

@@ -25,7 +25,7 @@ from pubsub_cli.finding import Finding, failed, passed, skipped
 from pubsub_cli.iam.documents import matches
 from pubsub_client import CognitoSession, PubSub
 from pubsub_client._endpoint import Endpoint
-from pubsub_client._failures import ask_for_upgrade
+from pubsub_client._failures import request_upgrade
 from pubsub_client._provider import UpgradeRequest
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PublishRefused, SubscribeRefused
 from pubsub_client.outputs import Output
@@ -72,7 +72,7 @@ class UnsignedSocketIsRejected(BlockingCheck):
     def examine(self, context: Context) -> Finding:
         """Request a WebSocket without credentials."""
         endpoint = context.output(Output.PUBSUB_ENDPOINT)
-        response = ask_for_upgrade(Endpoint.parse(endpoint), UpgradeRequest("/mqtt"))
+        response = request_upgrade(Endpoint.parse(endpoint), UpgradeRequest("/mqtt"))
         if response.accepted:
             return failed(
                 "The endpoint accepts a WebSocket without a signature, so anyone can connect.",

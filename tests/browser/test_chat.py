@@ -84,6 +84,7 @@ def test_page_signs_users_in_and_out(app: App, deployment: Deployment) -> None:
     window = app.window()
     window.sign_in(ada, "not the password")
     window.expect_alert("Incorrect username or password.")
+    window.picture("wrong-password")
     with window.page.expect_websocket() as opened:
         window.sign_in(ada)
     window.expect_connected()

@@ -48,10 +48,12 @@ def test_page_names_a_denied_publish_and_an_ended_session(app: App, deployment: 
         window = app.connected(user)
         window.send("not allowed")
         window.expect_alert("Not delivered: the connection was closed. You may not be allowed to publish")
+        window.picture("not-delivered")
         window.expect_connected()
         window.page.evaluate("localStorage.clear()")  # where Amplify keeps the session
         window.send("not allowed either")  # is denied, and closes the connection
         window.expect_status("Your session has ended.")
+        window.picture("session-ended")
     window.sign_out()
 
 
@@ -59,6 +61,7 @@ def test_page_shows_that_the_browser_is_offline(app: App, deployment: Deployment
     window = app.connected(deployment.make_user())
     window.page.context.set_offline(offline=True)
     window.expect_status("You are offline.")
+    window.picture("offline")
     window.page.context.set_offline(offline=False)
     window.expect_connected()
 
@@ -83,8 +86,10 @@ def test_page_names_missing_credentials(app: App, deployment: Deployment) -> Non
     window.page.route(f"{deployment.cloud.endpoint_url}/**", identity_pool)
     window.sign_in(deployment.make_user())
     window.expect_status("Amazon Cognito cannot be reached.")
+    window.picture("cognito-unreachable")
     reachable = True
     window.expect_status("did not provide AWS credentials", "Token is not from a supported pool")
+    window.picture("no-credentials")
     window.page.unroute_all()
     window.expect_connected()
 
@@ -98,6 +103,7 @@ def test_page_names_an_unreachable_endpoint(app: App, deployment: Deployment, we
         window = app.window(address)
         window.sign_in(deployment.make_user())
         window.expect_status(f"127.0.0.1:{port} cannot be reached.")
+        window.picture("endpoint-unreachable")
         app.leave()  # while it is served
 
 
@@ -117,6 +123,7 @@ def test_page_names_a_rejected_signature(app: App, deployment: Deployment) -> No
     window.page.route(f"{deployment.cloud.endpoint_url}/**", wrong_secret)
     window.sign_in(deployment.make_user())
     window.expect_status("answered, but did not open a WebSocket", "the credentials have expired")
+    window.picture("websocket-rejected")
 
 
 def test_page_names_an_endpoint_that_does_not_answer(app: App, deployment: Deployment) -> None:
@@ -124,4 +131,5 @@ def test_page_names_an_endpoint_that_does_not_answer(app: App, deployment: Deplo
     window.page.route_web_socket("**/mqtt?**", lambda _: None)  # Playwright accepts it and sends nothing
     window.sign_in(deployment.make_user())
     window.expect_status("did not answer in time.")
+    window.picture("no-answer")
     window.page.context.close()  # no other test gets this window: its route cannot be removed

@@ -17,7 +17,7 @@ import pytest
 from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _connection, _failures
 from pubsub_client._backoff import Backoff
 from pubsub_client._connection import StateChange, States
-from pubsub_client._failures import UpgradeAnswer
+from pubsub_client._failures import UpgradeResponse
 from pubsub_client._messages import Packet
 from pubsub_client._provider import MqttVersion, Provider, UpgradeRequest
 from pubsub_client._transport import Ack, ConnectAttemptError, ConnectOptions, Disconnect, DisconnectedError, OnAck
@@ -385,16 +385,16 @@ def hanging(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Broker:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (UpgradeAnswer(101, ""), "A second WebSocket request was accepted; try again"),
-        (UpgradeAnswer(404, "no such path"), "the WebSocket request was rejected with HTTP 404 no such path"),
+        (UpgradeResponse(101, ""), "A second WebSocket request was accepted; try again"),
+        (UpgradeResponse(404, "no such path"), "the WebSocket request was rejected with HTTP 404 no such path"),
         (OSError("no route"), "the endpoint cannot be reached over HTTP: no route"),
     ],
 )
 @pytest.mark.usefixtures("hanging")
 async def test_connect_timeout_is_explained_by_an_http_request(
-    monkeypatch: pytest.MonkeyPatch, answer: UpgradeAnswer | Exception, reason: str
+    monkeypatch: pytest.MonkeyPatch, answer: UpgradeResponse | Exception, reason: str
 ) -> None:
-    monkeypatch.setattr(_failures, "ask_for_upgrade", Mock(side_effect=[answer]))
+    monkeypatch.setattr(_failures, "request_upgrade", Mock(side_effect=[answer]))
     with pytest.raises(ConnectionRefused, match=rf"no answer within 0\.05 s\. .*{reason}"):
         await client(connect_timeout=0.05).connect()
 
