@@ -112,12 +112,11 @@ class Deployment:
         self.aws.iot.create_policy(policyName=name, policyDocument=text)
         return name
 
-    def with_policy(self, text: str, *, attached: bool = True) -> Deployment:
+    def with_policy(self, text: str) -> Deployment:
         """Return the same deployment with another IoT policy."""
         name = self.make_policy(text)
         self.aws.iot.detach_policy(policyName=self.policy, target=self.identity_id)
-        if attached:
-            self.aws.iot.attach_policy(policyName=name, target=self.identity_id)
+        self.aws.iot.attach_policy(policyName=name, target=self.identity_id)
         return replace(self, policy=name)
 
     def allow(self, *resources: str, action: str | list[str] = "iot:*") -> dict[str, Any]:
