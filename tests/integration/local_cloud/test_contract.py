@@ -27,5 +27,5 @@ def test_probe_succeeds_with_patches(patch: str, probe: Probe, account: Account)
 @pytest.mark.parametrize(("patch", "probe"), _ALL)
 def test_probe_fails_without_patches(patch: str, probe: Probe, bare_account: Account) -> None:
     assert not probe(bare_account), (
-        f"ministack no longer needs this part of local_cloud/patches/{patch}.py: remove it and the probe"
+        f"remove this part of local_cloud/patches/{patch}.py and its probe"
     )
