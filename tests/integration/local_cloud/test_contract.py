@@ -26,6 +26,4 @@ def test_probe_succeeds_with_patches(patch: str, probe: Probe, account: Account)
 
 @pytest.mark.parametrize(("patch", "probe"), _ALL)
 def test_probe_fails_without_patches(patch: str, probe: Probe, bare_account: Account) -> None:
-    assert not probe(bare_account), (
-        f"remove this part of local_cloud/patches/{patch}.py and its probe"
-    )
+    assert not probe(bare_account), f"remove this part of local_cloud/patches/{patch}.py and its probe"
