@@ -70,7 +70,7 @@ def test_demo_serves_two_users_and_ends_only_its_web_server(app: App, deployment
         app.leave()
         assert deployment.sign_in(USERS[1], PASSWORD)
         running.send_signal(signal.SIGINT)
-        assert cast("IO[str]", running.stdout).read() == "\nthe web server has ended\n"
+        assert cast("IO[str]", running.stdout).read() == "\nthe web server has stopped\n"
     assert running.returncode == 0
     assert choose_port(urlsplit(address).port), "the web server still listens"
     assert deployment.cloud.answers()
