@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.quotas import AWS_QUOTAS, Quota, quota_of
 from benchmarks.report import REPOSITORY
-from local_cloud.faults.quotas import AWS_QUOTAS, Quota, quota_of
 from stacks.settings import AttachPerSecond, Settings
 
 PAGE = REPOSITORY / "docs" / "explanation" / "scale.md"

@@ -51,7 +51,6 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     DetachPolicy calls per second}``. All except ``policy`` are optional.
 
     Raises:
-        botocore.exceptions.BotoCoreError: AWS did not answer.
         botocore.exceptions.ClientError: AWS throttled or failed; the state machine retries the step.
     """
     step = BatchStep.begin(event, context)

@@ -25,7 +25,6 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
 
     Raises:
         SettingsWouldBeLostError: an update would reset settings of the pool, so it was not made.
-        botocore.exceptions.ClientError: Cognito refused.
     """
     properties = event["ResourceProperties"]
     pool_id, client_id = properties["IdentityPoolId"], properties["ClientId"]

@@ -69,7 +69,6 @@ def on_event(event: Event, _context: Any) -> Response:
 
     Raises:
         TooManyAttachedError: the stack must not be deleted yet.
-        botocore.exceptions.ClientError: AWS refused.
     """
     return _HANDLERS[event["ResourceType"]](event)
 

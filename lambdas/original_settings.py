@@ -42,7 +42,6 @@ class OriginalSettings:
 
         Raises:
             TooLongToKeepError: they do not fit into a parameter.
-            botocore.exceptions.ClientError: SSM refused.
         """
         wanted = {name: value for name, value in (("mfa", self.mfa), ("groups", self.groups)) if value}
         if wanted == self._stored:

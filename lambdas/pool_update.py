@@ -33,6 +33,10 @@ _NOT_SETTINGS = frozenset(
 that are fixed at creation or changed by another operation."""
 
 
+class SettingsMismatchError(Exception):
+    """The pool does not match the settings of the deployment. Nothing was changed."""
+
+
 class SettingsWouldBeLostError(Exception):
     """The update would reset the settings that the message names, so it was not made."""
 

@@ -1,7 +1,11 @@
 """The custom resource that attaches one managed policy to an adopted role, and detaches it on deletion.
 
-A policy that the role had before is not detached. The physical id records that. It also contains the policy and the
-role, so a change of them replaces the resource: CloudFormation deletes the old one after the new one is attached.
+A policy that the role had before is not detached. The physical id contains that fact, the role and the policy, so a
+change of role or policy replaces the resource: CloudFormation deletes the old one after the new one is attached.
+
+CloudFormation gets the physical id only after the policy was attached. If the function is interrupted before that,
+Lambda repeats the invocation, which finds the policy attached. So an SSM parameter records the policy before it is
+attached, until it was detached. The parameter is not a resource of the stack, because a rollback could delete it early.
 
 A deny must stay on the role for as long as a policy that it guards. CloudFormation deletes them in this order. But
 after an update it skips a resource that it failed to delete three times, so the deny checks the others first.
@@ -24,15 +28,11 @@ from iam_propagation import PermissionWait, waits_for_permissions
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
 _iam = boto3.client("iam", config=_CONFIG)
 _stacks = boto3.client("cloudformation", config=_CONFIG)
+_ssm = boto3.client("ssm", config=_CONFIG)
 
 _wait = PermissionWait()
 
 _SEPARATOR = "|"
-
-# Lambda can make an asynchronous invocation twice. The second one finds the policy attached, but must not take it for a
-# policy that the role had before.
-_physical_ids: dict[str, str] = {}
-"""The physical id that each request got, by ``RequestId``."""
 
 
 class NotAttachedError(Exception):
@@ -43,51 +43,67 @@ class StillGuardingError(Exception):
     """The deny must stay, because a policy that it guards was not detached."""
 
 
-@waits_for_permissions(_iam, _stacks, wait=_wait)
+@waits_for_permissions(_iam, _stacks, _ssm, wait=_wait)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """Attach the policy unless the role has it, or detach it if this resource attached it.
 
-    Properties: ``RoleName``; ``PolicyArn``; for a deny ``Guarded``, the logical ids of the policies that it guards.
+    Properties: ``RoleName``; ``PolicyArn``; ``RecordParameter``, the name of the SSM parameter; for a deny ``Guarded``,
+    the logical ids of the policies that it guards.
 
     Raises:
         NotAttachedError: the role does not exist, or has the maximum number of policies.
         StillGuardingError: CloudFormation failed to delete a policy that this one guards.
-        botocore.exceptions.ClientError: IAM refused.
     """
-    request_id = event["RequestId"]
-    if request_id not in _physical_ids:
-        _physical_ids[request_id] = _handle(event)
-    return {"PhysicalResourceId": _physical_ids[request_id]}
+    return {"PhysicalResourceId": _handle(event)}
 
 
 handler = custom_resource(on_event)
 
 
 def _handle(event: Mapping[str, Any]) -> str:
-    role, policy_arn = event["ResourceProperties"]["RoleName"], event["ResourceProperties"]["PolicyArn"]
+    properties = event["ResourceProperties"]
+    role, policy_arn, record = properties["RoleName"], properties["PolicyArn"], properties["RecordParameter"]
     ours = _physical_id(role, policy_arn)
     physical_id = str(event.get("PhysicalResourceId"))
     if event["RequestType"] == "Delete":
         if physical_id == ours:
             _check_guards_nothing(event)
-            _detach(role, policy_arn)
+            _detach(role, policy_arn, record)
         return physical_id
     already_there = _physical_id(role, policy_arn, already_there=True)
     if physical_id == already_there:
         return physical_id
-    # An update attaches the policy again if something else has detached it.
-    attached = _attach(role, policy_arn)
-    return ours if attached or physical_id == ours else already_there
+    is_attached = policy_arn in _attached(role)
+    if physical_id != ours and _recorded(record) != policy_arn:
+        if is_attached:
+            return already_there
+        _ssm.put_parameter(
+            Name=record,
+            Description=f"A policy that Amplify PubSub attaches to role {role}, and detaches again",
+            Value=policy_arn,
+            Type="String",
+            Overwrite=True,
+        )
+    if not is_attached:
+        _attach(role, policy_arn, record)
+    return ours
 
 
 def _physical_id(role: str, policy_arn: str, *, already_there: bool = False) -> str:
     return _SEPARATOR.join([role, policy_arn, *(["already-there"] if already_there else [])])
 
 
-def _attach(role: str, policy_arn: str) -> bool:
-    """Attach the policy; return False if the role has it already."""
-    if policy_arn in _attached(role):
-        return False
+def _attach(role: str, policy_arn: str, record: str) -> None:
+    try:
+        _attach_when_found(role, policy_arn)
+    except Exception:
+        # The policy may be attached despite the error, and there is no Delete request after a failed Create.
+        with suppress(BotoCoreError, ClientError):
+            _detach(role, policy_arn, record)
+        raise
+
+
+def _attach_when_found(role: str, policy_arn: str) -> None:
     while True:
         try:
             _iam.attach_role_policy(RoleName=role, PolicyArn=policy_arn)
@@ -99,13 +115,8 @@ def _attach(role: str, policy_arn: str) -> bool:
                 f"role {role} has the maximum number of managed policies, so {policy_arn} cannot be attached: detach "
                 "one, or request a higher quota (managed policies per role)"
             ) from error
-        except (BotoCoreError, ClientError):
-            # The policy may be attached despite the error, and there is no Delete request after a failed Create.
-            with suppress(BotoCoreError, ClientError):
-                _detach(role, policy_arn)
-            raise
         else:
-            return True
+            return
 
 
 def _attached(role: str) -> set[str]:
@@ -137,8 +148,16 @@ def _check_guards_nothing(event: Mapping[str, Any]) -> None:
             )
 
 
-def _detach(role: str, policy_arn: str) -> None:
-    try:
+def _detach(role: str, policy_arn: str, record: str) -> None:
+    with suppress(_iam.exceptions.NoSuchEntityException):  # the role was deleted, or the policy detached already
         _iam.detach_role_policy(RoleName=role, PolicyArn=policy_arn)
-    except _iam.exceptions.NoSuchEntityException:
-        return  # the role was deleted, or the policy detached already
+    if _recorded(record) == policy_arn:  # not if another policy has replaced it
+        _ssm.delete_parameter(Name=record)
+
+
+def _recorded(record: str) -> str | None:
+    """Return the ARN of the recorded policy."""
+    try:
+        return _ssm.get_parameter(Name=record)["Parameter"]["Value"]
+    except _ssm.exceptions.ParameterNotFound:
+        return None

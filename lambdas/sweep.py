@@ -59,7 +59,6 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     the user pool first, "resume": resume attachment}``. Each is false by default.
 
     Raises:
-        botocore.exceptions.BotoCoreError: AWS did not answer.
         botocore.exceptions.ClientError: AWS throttled or failed; the state machine retries the step.
     """
     started, step = time.monotonic(), BatchStep.begin(event, context)

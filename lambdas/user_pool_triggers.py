@@ -2,10 +2,7 @@
 
 It removes the triggers before their functions are deleted. A user pool that outlives its stack would otherwise invoke
 deleted functions, and every sign-in would fail. In an adopted pool, which this stack does not define, it also adds the
-marker attribute.
-
-A group that the settings no longer name is not deleted, because it would lose its members. If this toolkit created it,
-it gets the role of users without a group; otherwise it gets its own role and precedence back.
+marker attribute. user_pool_groups.py has the rules for groups.
 
 Permanent changes come last. AWS can refuse UpdateUserPool for reasons that cannot be checked before, such as a service
 control policy or a key policy. So the triggers are set first, because that can be undone. The custom attribute, which
@@ -25,7 +22,8 @@ from botocore.config import Config
 from custom_resource import custom_resource
 from iam_propagation import waits_for_permissions
 from original_settings import OriginalSettings
-from pool_update import SettingsWouldBeLostError, keep_unknown_members, update_parameters
+from pool_update import SettingsMismatchError, SettingsWouldBeLostError, keep_unknown_members, update_parameters
+from user_pool_groups import UserPoolGroups
 
 # At most 70 s per call with all attempts. The function has five minutes, and an update that can switch MFA off needs
 # three calls.
@@ -34,15 +32,6 @@ _user_pools = boto3.client("cognito-idp", config=_LIMITS)
 _ssm = boto3.client("ssm", config=_LIMITS)
 for _operation in ("DescribeUserPool", "GetUserPoolMfaConfig"):
     keep_unknown_members(_user_pools, _operation)
-
-_CREATED_HERE = "Its users get an IAM role of their own from Amplify PubSub"
-"""The description of groups that this toolkit created. It identifies them after their stack was deleted."""
-_LAST_PRECEDENCE = 2**31 - 1
-"""For a group without its own role, because an update cannot remove a precedence."""
-
-
-class SettingsMismatchError(Exception):
-    """The user pool does not match the settings."""
 
 
 class MfaLostError(Exception):
@@ -72,7 +61,6 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         SettingsWouldBeLostError: an update would reset settings of the pool. Nothing was changed.
         TooLongToKeepError: the original settings do not fit into the parameter. Nothing was changed.
         MfaLostError: the update switched MFA off.
-        botocore.exceptions.ClientError: Cognito refused.
     """
     properties = event["ResourceProperties"]
     user_pool_id, triggers = properties["UserPoolId"], properties["Triggers"]
@@ -85,16 +73,16 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     before = event.get("OldResourceProperties", {"Triggers": {}, "Groups": []})
     _restore_mfa(user_pool_id, original)
-    pool, groups = _describe(user_pool_id), _list_groups(user_pool_id)
+    pool, groups = _describe(user_pool_id), UserPoolGroups(_user_pools, properties, original, before["Groups"])
     wanted = _without(before["Triggers"], _triggers_of(pool)) | triggers
     # A new stack must be able to update an adopted pool, at the latest when the stack is deleted.
     adopts = event["RequestType"] == "Create" and "SmsRoleArn" in properties
     _check(pool, properties, before, changes_pool=wanted != _triggers_of(pool) or adopts)
-    _check_groups(groups, properties, before, original)
-    _remember_groups(groups, properties, before, original)
+    groups.check()
+    groups.store_originals()
     try:
         _set_triggers(pool, wanted, original)
-        _put_groups(groups, properties, before, original)
+        groups.update()
         _put_marker_attribute(pool, properties)
     except Exception:
         # There is no Delete request after a failed Create, so remove the triggers now.
@@ -109,11 +97,6 @@ handler = custom_resource(on_event)
 
 def _describe(user_pool_id: str) -> dict[str, Any]:
     return dict(_user_pools.describe_user_pool(UserPoolId=user_pool_id)["UserPool"])
-
-
-def _list_groups(user_pool_id: str) -> dict[str, Any]:
-    pages = _user_pools.get_paginator("list_groups").paginate(UserPoolId=user_pool_id)
-    return {group["GroupName"]: group for page in pages for group in page["Groups"]}
 
 
 def _check(
@@ -179,47 +162,6 @@ def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any])
             )
 
 
-def _check_groups(
-    groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
-) -> None:
-    """Check that the settings allow every change of an existing group.
-
-    ``adopt.replaceGroupRoles`` must keep the former role of a changed group, because the permission to restore it
-    depends on that.
-    """
-    replaceable, problems = properties.get("ReplaceGroupRoles", {}), []
-    for wanted in properties["Groups"]:
-        name = wanted["Name"]
-        group = groups.get(name)
-        if group is not None and (had := original.groups.get(name)) is not None:
-            gets_back = had.get("RoleArn")
-            if gets_back and replaceable.get(name) != gets_back:
-                problems.append(
-                    f"The group {name} gets its role back when you remove it from the setting groups. Until then keep "
-                    f'"{gets_back}" in adopt.replaceGroupRoles.{name} (docs/how-to/adopt.md#groups).'
-                )
-            continue
-        if group is None or _is_ours(group, properties, before):
-            continue
-        role_arn = group.get("RoleArn", "")
-        if replaceable.get(name) != role_arn:
-            has = f"with the role {role_arn}" if role_arn else "without a role"
-            to = f'"{role_arn}"' if role_arn else "null; note that AWS cannot remove the role from the group later"
-            problems.append(
-                f"The group {name} existed before this stack, {has}. Remove it from the setting groups, or allow "
-                f"another role: set adopt.replaceGroupRoles.{name} to {to} (docs/how-to/adopt.md#groups)."
-            )
-    if problems:
-        raise SettingsMismatchError(f"User pool {properties['UserPoolId']}: {' '.join(problems)}")
-
-
-def _is_ours(group: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Return whether this toolkit created the group or set its role; true for every group of the stack's own pool."""
-    created = group.get("Description") == _CREATED_HERE or "ReplaceGroupRoles" not in properties
-    known = {properties["AuthRoleArn"], *(each["RoleArn"] for each in (*before["Groups"], *properties["Groups"]))}
-    return created or group.get("RoleArn") in known or group["GroupName"] in {each["Name"] for each in before["Groups"]}
-
-
 def _put_marker_attribute(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
     """Add the attribute if the pool does not have it; the stack's own pool has it."""
     name = properties.get("MarkerAttribute")
@@ -261,9 +203,7 @@ def _detach_pool(properties: Mapping[str, Any], original: OriginalSettings) -> N
     instead = f"Remove {ours} from the pool in the Cognito console (Extensions). Then delete the stack again"
     _set_triggers(pool, triggers, original, instead)
     if original.groups:
-        groups = _list_groups(user_pool_id)
-        for name in [*original.groups]:
-            _restore_group(user_pool_id, groups.get(name), name, original)
+        UserPoolGroups(_user_pools, properties, original).restore()
 
 
 def _forget(original: OriginalSettings) -> None:
@@ -274,6 +214,7 @@ def _forget(original: OriginalSettings) -> None:
 
 
 def _without(ours: Mapping[str, str], configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configured triggers except ours."""
     return {trigger: arn for trigger, arn in configured.items() if arn != ours.get(trigger)}
 
 
@@ -319,22 +260,13 @@ def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings, 
     it has changed. https://github.com/aws/aws-cli/issues/3876
     """
     user_pool_id = changes["UserPoolId"]
-    original.mfa = _mfa_configuration(user_pool_id, instead)
+    described = _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id)
+    original.mfa = update_parameters(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
     original.save()
     try:
         _user_pools.update_user_pool(**changes)
     finally:
         _restore_mfa(user_pool_id, original)
-
-
-def _mfa_configuration(user_pool_id: str, instead: str | None) -> dict[str, Any]:
-    """Return the MFA configuration as parameters of SetUserPoolMfaConfig.
-
-    Raises:
-        SettingsWouldBeLostError: that operation does not accept a part of it.
-    """
-    described = _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id)
-    return update_parameters(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
 
 
 def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
@@ -355,80 +287,4 @@ def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
                 f"{options}"
             ) from error
     original.mfa = None
-    original.save()
-
-
-def _remember_groups(
-    groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
-) -> None:
-    """Store the roles and precedences of existing groups before the first change."""
-    for wanted in properties["Groups"]:
-        name, role_arn = wanted["Name"], wanted["RoleArn"]
-        group = groups.get(name)
-        if group is not None and (name in original.groups or not _is_ours(group, properties, before)):
-            had = {key: group[key] for key in ("RoleArn", "Precedence") if key in group}
-            original.groups[name] = original.groups.get(name, had) | {"ReplacedBy": role_arn}
-    original.save()
-
-
-def _put_groups(
-    groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
-) -> None:
-    """Create or change the groups of the settings, and release groups that the settings no longer name.
-
-    A released group that this toolkit created gets the role of users without a group: its own role is deleted with the
-    stack, and users of a group with a deleted role get no credentials. AWS cannot remove the role from a group, and a
-    deleted group would lose its members. An existing group gets its role and precedence back.
-    """
-    user_pool_id = properties["UserPoolId"]
-    wanted = {group["Name"]: group["RoleArn"] for group in properties["Groups"]}
-    for precedence, (name, role_arn) in enumerate(wanted.items(), start=1):
-        role = {"UserPoolId": user_pool_id, "GroupName": name, "RoleArn": role_arn, "Precedence": precedence}
-        if name in groups:
-            _user_pools.update_group(**role)
-        else:
-            _user_pools.create_group(**role, Description=_CREATED_HERE)
-    released = set(original.groups) - wanted.keys()
-    for name in released:
-        _restore_group(user_pool_id, groups.get(name), name, original, instead=properties["AuthRoleArn"])
-    roles_before = {group["Name"]: group["RoleArn"] for group in before["Groups"] if group["Name"] not in released}
-    for name, group in groups.items():
-        # A group that never got the role is not ours: this is the rollback of an update that failed earlier.
-        has_ours = name in roles_before and group.get("RoleArn") == roles_before[name]
-        ours = group.get("Description") == _CREATED_HERE or has_ours
-        if ours and name not in wanted and group.get("RoleArn") != properties["AuthRoleArn"]:
-            _user_pools.update_group(
-                UserPoolId=user_pool_id,
-                GroupName=name,
-                RoleArn=properties["AuthRoleArn"],
-                Precedence=_LAST_PRECEDENCE,
-            )
-
-
-def _restore_group(
-    user_pool_id: str,
-    group: Mapping[str, Any] | None,
-    name: str,
-    original: OriginalSettings,
-    instead: str | None = None,
-) -> None:
-    """Restore a group's original role and precedence, unless something else has changed its role since.
-
-    Args:
-        user_pool_id: the user pool.
-        group: the group as described; None if it was deleted.
-        name: its name.
-        original: the original settings, from which the group is removed.
-        instead: the role for a group that had none; None keeps our role, which is deleted with the stack.
-    """
-    had = original.groups[name]
-    if group is not None and group.get("RoleArn") == had["ReplacedBy"]:
-        role_arn = had.get("RoleArn", instead)
-        _user_pools.update_group(
-            UserPoolId=user_pool_id,
-            GroupName=name,
-            Precedence=had.get("Precedence", _LAST_PRECEDENCE),
-            **({"RoleArn": role_arn} if role_arn else {}),
-        )
-    del original.groups[name]
     original.save()

@@ -27,30 +27,30 @@ _FORK_SERVER = FUNCTION_RUNTIME / "fork_server.py"
 
 
 class FunctionProcess:
-    """A forked process of a function, with the interface of :class:`subprocess.Popen` that ministack uses."""
+    """A forked process of a function, with the interface of :class:`subprocess.Popen` that ministack uses.
 
-    def __init__(self, process_id: int, streams: tuple[IO[str], IO[str], IO[str]], exit_code: int) -> None:
+    The exit code is not known: :meth:`poll` and :meth:`wait` return 0 for every process that has ended.
+    """
+
+    def __init__(self, process_id: int, file_descriptor: int, streams: tuple[IO[str], IO[str], IO[str]]) -> None:
         self.pid = process_id
         self.stdin, self.stdout, self.stderr = streams
-        self.returncode: int | None = None
-        self._exit_code = exit_code
-        self._lock = threading.Lock()
-        weakref.finalize(self, os.close, exit_code)
+        self._file_descriptor = file_descriptor  # of the process: pidfd_open(2)
+        weakref.finalize(self, os.close, file_descriptor)
 
     def poll(self) -> int | None:
-        """Return the exit code, or None while the process is running."""
-        return self._wait(0)
+        """Return 0 if the process has ended, otherwise None."""
+        return 0 if self._ends_within(0) else None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end of the process and return its exit code.
+        """Wait for the end of the process and return 0.
 
         Raises:
             subprocess.TimeoutExpired: it has not ended after these seconds.
         """
-        code = self._wait(timeout)
-        if code is None:
+        if not self._ends_within(timeout):
             raise subprocess.TimeoutExpired([str(_FORK_SERVER)], timeout or 0)
-        return code
+        return 0
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -61,26 +61,13 @@ class FunctionProcess:
         self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:
-        if self.poll() is None:
-            with suppress(ProcessLookupError):  # it has just ended
-                os.kill(self.pid, number)
-
-    def _wait(self, seconds: float | None) -> int | None:
-        poll = select.poll()
-        poll.register(self._exit_code, select.POLLIN)
-        if poll.poll(None if seconds is None else seconds * 1000):
-            with self._lock:
-                if self.returncode is None:
-                    self.returncode = self._read_exit_code()
-        return self.returncode
-
-    def _read_exit_code(self) -> int:
-        if text := os.read(self._exit_code, 16):
-            return int(text)
-        # The fork server was killed, so nothing reports the end of this process.
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-        return -signal.SIGKILL
+            signal.pidfd_send_signal(self._file_descriptor, number)
+
+    def _ends_within(self, seconds: float | None) -> bool:
+        poll = select.poll()
+        poll.register(self._file_descriptor, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 class ForkServer:
@@ -98,22 +85,18 @@ class ForkServer:
         """
         request = os.memfd_create("request")  # the environment can be larger than a socket message
         os.write(request, json.dumps({"script": script, "cwd": cwd, "env": dict(env)}).encode())
-        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr), (from_exit_code, exit_code) = (
-            os.pipe() for _ in range(4)
-        )
-        ours = (to_stdin, from_stdout, from_stderr, from_exit_code)
-        theirs = (request, stdin, stdout, stderr, exit_code)
-        process_id = b""
+        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = (os.pipe() for _ in range(3))
+        streams = (os.fdopen(to_stdin, "w", 1), os.fdopen(from_stdout), os.fdopen(from_stderr))
+        theirs = (request, stdin, stdout, stderr)
         try:
             with self._lock:
-                process_id = self._fork(theirs) or self._fork(theirs)  # again, if it was killed
+                forked = self._fork(theirs) or self._fork(theirs)  # again, if it was killed
         finally:
-            for each in theirs if process_id else (*theirs, *ours):
+            for each in theirs:
                 os.close(each)
-        if not process_id:
+        if not forked:
             raise OSError("the fork server of the Python functions has ended")
-        streams = (os.fdopen(to_stdin, "w", 1), os.fdopen(from_stdout), os.fdopen(from_stderr))
-        return FunctionProcess(int(process_id), streams, from_exit_code)
+        return FunctionProcess(*forked, streams)
 
     def end(self) -> None:
         """End the fork server and wait, so that the CPU time of its functions counts for the cloud."""
@@ -122,16 +105,17 @@ class ForkServer:
             self._process.wait()
             self._process = None
 
-    def _fork(self, file_descriptors: Sequence[int]) -> bytes:
-        """Return the process id, or nothing if the fork server has ended."""
+    def _fork(self, file_descriptors: Sequence[int]) -> tuple[int, int] | None:
+        """Return the process id and its file descriptor, or None if the fork server has ended."""
         if self._process is None:
             self._start()
         with suppress(ConnectionError):
             socket.send_fds(self._control, [b"fork"], file_descriptors)
-            if answer := self._control.recv(64):
-                return answer
+            process_id, received, _, _ = socket.recv_fds(self._control, 64, 1)
+            if process_id:
+                return int(process_id), received[0]
         self.end()
-        return b""
+        return None
 
     def _start(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -58,11 +58,9 @@ class LocalCloud:
     region: str = DEFAULT_REGION
     account_id: str = ACCOUNT_ID
     policy_propagation_seconds = _Seconds()
-    """Delay until changes of IoT policies and their attachments act, by default 0."""
+    """Delay until changes of IoT policies and attachments take effect, by default 0."""
     permission_propagation_seconds = _Seconds()
-    """Delay until new permissions of roles act, by default 0."""
-    execution_consistency_seconds = _Seconds()
-    """Delay until new and stopped executions of state machines are visible, by default 0."""
+    """Delay until new permissions of roles take effect, by default 0."""
     credentials_lifetime_seconds = _Seconds()
     """Lifetime of new credentials of identity pools, by default an hour."""
 

@@ -25,7 +25,8 @@ except ImportError as error:  # only the library was installed
     raise SystemExit(2) from None
 
 from pubsub_cli.errors import ExitCode, PreconditionError
-from pubsub_cli.help import MAX_WIDTH, HelpfulCommand, HelpfulGroup
+from pubsub_cli.help import HelpfulCommand, HelpfulGroup
+from pubsub_cli.terminal import MAX_COLUMNS, fit
 from pubsub_client._printable import one_line
 
 __all__ = ["COMMANDS", "app", "load_command", "main"]
@@ -74,7 +75,7 @@ def load_command(name: str) -> Any:
     """Import a command, which is the function of that name in the module of that name."""
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     command = getattr(import_module(f"pubsub_cli.commands.{name}"), name)
-    single.command(name, cls=HelpfulCommand, context_settings={"max_content_width": MAX_WIDTH})(
+    single.command(name, cls=HelpfulCommand, context_settings={"max_content_width": MAX_COLUMNS})(
         expand_option_groups(command)
     )
     return typer.main.get_command(single)
@@ -113,7 +114,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # importing rich takes longer than the rest of the start
-    context_settings={"max_content_width": MAX_WIDTH},
+    context_settings={"max_content_width": MAX_COLUMNS},
 )
 
 
@@ -157,10 +158,10 @@ def main() -> NoReturn:
         from pubsub_client.exceptions import ConfigurationError, PubSubError
 
         if isinstance(error, (PreconditionError, ConfigurationError, ConfigParseError, ProfileNotFound)):
-            print(f"pubsub: {one_line(str(error))}", file=sys.stderr)
+            print(fit(f"pubsub: {one_line(str(error))}", sys.stderr), file=sys.stderr)
             sys.exit(ExitCode.COULD_NOT_RUN)
         if isinstance(error, (OperationError, PubSubError)):
-            print(f"pubsub: {error}", file=sys.stderr)
+            print(fit(f"pubsub: {error}", sys.stderr), file=sys.stderr)
             sys.exit(ExitCode.CHECK_FAILED)
         raise
     sys.exit(ExitCode.PASSED)

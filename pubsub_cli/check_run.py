@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
@@ -22,10 +20,11 @@ from rich.text import Text
 from pubsub_cli.checks.check import Check, Group, Result, run_checks
 from pubsub_cli.checks.context import Context
 from pubsub_cli.errors import ExitCode
-from pubsub_cli.finding import Status, is_command
+from pubsub_cli.finding import Status
 from pubsub_cli.options import RunOptions
 from pubsub_cli.output import TerminalConsole, json_document, write_atomically
 from pubsub_cli.signals import cancel_on_sigterm
+from pubsub_cli.terminal import MAX_COLUMNS, MIN_COLUMNS, wrap_line
 from pubsub_client._printable import one_line, printable
 
 _MARKS = {
@@ -35,14 +34,9 @@ _MARKS = {
     Status.SKIPPED: ("-", "dim"),
     Status.UNKNOWN: ("?", "yellow"),
 }
-_WIDTH, _MAX_WIDTH = 80, 100
-"""The width of the output: the terminal's, within these limits."""
 _NOTABLE_SECONDS = 1.0
-"""From here on a check's time is shown without ``--verbose`` too."""
-_CONTINUED = " \\"
-# A space before an option, outside of quotes.
-_OPTION = re.compile(r""" (?=--?\w)(?=(?:[^'"]|'[^']*'|"[^"]*")*$)""")
-# An unknown check is JUnit's error, because it does not pass either.
+"""Checks that take this long show their time also without ``--verbose``."""
+# JUnit has no status for unknown checks. They are errors, because they do not pass.
 _JUNIT_ELEMENTS = {Status.FAILED: "failure", Status.UNKNOWN: "error", Status.SKIPPED: "skipped"}
 
 
@@ -153,7 +147,7 @@ def show_line(run: RunOptions, line: str) -> None:
 
 
 def show_wrapped(run: RunOptions, label: str, text: str) -> None:
-    """Show a text or command after a label, in lines of the terminal's width; otherwise as :func:`show_line`."""
+    """Show a text or command after a label, wrapped at the terminal's width."""
     console = TerminalConsole(stderr=run.json)
     for line in wrap_line(one_line(run.masked(text)), _width(console) - len(label)):
         console.print(f"{label}{line}", soft_wrap=True)
@@ -182,7 +176,7 @@ def check_junit(junit: Path | None) -> None:
 
 @dataclass
 class Progress:
-    """Shows each check as it ends, under the heading of its group, and on a terminal the one that runs."""
+    """Shows each check when it ends, under the heading of its group; on a terminal also the running check."""
 
     console: Console
     run: RunOptions
@@ -220,12 +214,12 @@ class Progress:
             self._spinner = None
 
     def _print_line(self, status: Status, title: str, reason: str, seconds: str) -> None:
-        """Print mark and title, and at the right the time or the reason; a reason that is too long comes below."""
+        """Print mark, title, and time or reason; a reason that does not fit is on the next line."""
         mark, style = _MARKS[status]
         line = Text("  ").append(f"{mark:<4}", style=style).append(f"  {title}")
         reason = one_line(self.run.masked(reason))
         if seconds:
-            line.append(f"{seconds:>{max(_WIDTH - len(line.plain), len(seconds) + 2)}}", style="dim")
+            line.append(f"{seconds:>{max(MIN_COLUMNS - len(line.plain), len(seconds) + 2)}}", style="dim")
         if reason and len(line.plain) + 2 + len(reason) <= _width(self.console):
             line.append(f"  {reason}", style="dim")
             reason = ""
@@ -251,24 +245,7 @@ class Progress:
 
 
 def _width(console: Console) -> int:
-    return min(max(console.width, _WIDTH), _MAX_WIDTH)
-
-
-def wrap_line(text: str, width: int) -> list[str]:
-    """Return a line in pieces of at most ``width`` characters, except for longer words.
-
-    A shell command is split only between arguments, and runs unchanged if all lines are copied.
-    """
-    if not is_command(text):
-        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    first, *options = _OPTION.split(text)
-    lines = [first]
-    for option in options:
-        if len(lines[-1]) + 1 + len(option) + len(_CONTINUED) <= width:
-            lines[-1] += f" {option}"
-        else:
-            lines.append(f"  {option}")
-    return [*(f"{line}{_CONTINUED}" for line in lines[:-1]), lines[-1]]
+    return min(max(console.width, MIN_COLUMNS), MAX_COLUMNS)
 
 
 def as_json(run: RunOptions, checked: CheckRun, **members: Any) -> str:

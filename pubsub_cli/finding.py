@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +14,6 @@ from botocore import xform_name
 from pubsub_cli.aws import Aws
 from pubsub_client._printable import one_line
 
-_COMMAND = re.compile(r"(?:[A-Z]+=\$\()?(?:aws|pubsub) ")
-"""Matches the beginning of a line that a shell can run."""
 _AND = " &&"
 """Joins two commands, so that the second runs only if the first succeeds."""
 
@@ -162,11 +159,6 @@ def _chained(lines: Sequence[str | Command]) -> list[str]:
         str(line) if isinstance(line, str) or isinstance(after, str) else f"{line}{_AND}"
         for line, after in zip(lines, following, strict=True)
     ]
-
-
-def is_command(line: str) -> bool:
-    """Return whether a line of a fix is a command for a shell, and not a sentence."""
-    return _COMMAND.match(line) is not None
 
 
 def _with_options(line: str, options: str) -> str:

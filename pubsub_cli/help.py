@@ -9,16 +9,15 @@ from typing import Any
 from typer.core import TyperCommand
 
 from pubsub_cli.options import DEPLOYMENT, OUTPUT
-from pubsub_cli.terminal import EscapingGroup
+from pubsub_cli.terminal import MAX_COLUMNS, EscapingGroup
 
-MAX_WIDTH = 100
 _EXAMPLES = "\nExamples:\n"
 _LAST_SECTIONS = (DEPLOYMENT, OUTPUT)
 
 
-def help_text(command: Any, name: str, columns: int = MAX_WIDTH) -> str:
+def help_text(command: Any, name: str, columns: int = MAX_COLUMNS) -> str:
     """Return a command's help as a terminal of this width shows it."""
-    width = min(columns, MAX_WIDTH) - 2
+    width = min(columns, MAX_COLUMNS) - 2
     help_of_command: str = command.context_class(command, info_name=name, terminal_width=width).get_help()
     return help_of_command
 

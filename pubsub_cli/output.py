@@ -21,6 +21,7 @@ from rich.segment import Segment
 from pubsub_cli.errors import ExitCode, PreconditionError
 from pubsub_cli.finding import Finding
 from pubsub_cli.options import RunOptions
+from pubsub_cli.terminal import fit
 from pubsub_client._printable import one_line, printable
 
 SCHEMA = 1
@@ -73,10 +74,12 @@ def emit(result: CommandResult, run: RunOptions) -> None:
         member = failure and {"cause": failure.cause, "resource": failure.resource, "fix": failure.fix}
         print(run.masked(json_document(run, **result.members, failure=member)), end="")
     else:
-        print(run.masked("".join(f"{line}\n" for line in result.lines)), end="")
+        for line in result.lines:
+            print(fit(run.masked(line), sys.stdout))
     if failure:
         fix = (failure.fix or "").replace("\n", "\n        ")
-        print(run.masked(f"pubsub: {one_line(failure.cause or '')}\n        {fix}"), file=sys.stderr)
+        text = run.masked(f"pubsub: {one_line(failure.cause or '')}\n        {fix}")
+        print(fit(text, sys.stderr), file=sys.stderr)
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
 

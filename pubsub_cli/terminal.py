@@ -7,7 +7,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +20,14 @@ from typer.core import TyperGroup
 
 from pubsub_cli.errors import PreconditionError
 from pubsub_client._printable import printable
+
+MIN_COLUMNS, MAX_COLUMNS = 80, 100
+"""Output is as wide as the terminal, within these limits."""
+_CONTINUED = " \\"
+_COMMAND = re.compile(r"\s*(?:[A-Z]+=\$\()?(?:aws|pubsub) ")
+"""Matches the beginning of a line that a shell can run."""
+# A space before an option, outside of quotes.
+_OPTION = re.compile(r""" (?=--?\w)(?=(?:[^'"]|'[^']*'|"[^"]*")*$)""")
 
 
 @dataclass
@@ -43,6 +54,34 @@ class EscapedStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
+
+
+def fit(text: str, stream: TextIO) -> str:
+    """Return a text with its long lines wrapped if the stream is a terminal."""
+    if not stream.isatty():
+        return text
+    width = min(max(shutil.get_terminal_size().columns, MIN_COLUMNS), MAX_COLUMNS)
+    return "\n".join(
+        piece for line in text.split("\n") for piece in (wrap_line(line, width) if len(line) > width else [line])
+    )
+
+
+def wrap_line(text: str, width: int) -> list[str]:
+    """Return a line in pieces of at most ``width`` characters, except for longer words.
+
+    A shell command is split only between arguments, and runs unchanged if all lines are copied.
+    """
+    if not _COMMAND.match(text):
+        indent = " " * (len(text) - len(text.lstrip()))
+        return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    first, *options = _OPTION.split(text)
+    lines = [first]
+    for option in options:
+        if len(lines[-1]) + 1 + len(option) + len(_CONTINUED) <= width:
+            lines[-1] += f" {option}"
+        else:
+            lines.append(f"  {option}")
+    return [*(f"{line}{_CONTINUED}" for line in lines[:-1]), lines[-1]]
 
 
 def escape_output() -> None:

@@ -8,7 +8,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from .batch_state_machine import STEP_TIMEOUT, BatchStateMachine
-from .functions import PubSubFunction, suppress_nag
+from .functions import IDENTITY_TARGETS, PubSubFunction, suppress_nag
 from .settings import Settings
 
 _MEMORY_SIZE = 512
@@ -93,9 +93,7 @@ class DetachAll(Construct):
         suppress_nag(
             permission,
             {
-                "AwsSolutions-IAM5[Resource::*]": (
-                    "IAM authorizes these actions on the target, and a Cognito identity has no ARN."
-                ),
+                **IDENTITY_TARGETS,
                 "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>:policy/*]": (
                     "This action only reads, and a renamed policy is detached under its former name."
                 ),
@@ -135,7 +133,5 @@ class DetachAll(Construct):
                 ),
             ],
         )
-        suppress_nag(
-            permission, {self.machine.executions_finding: "The wildcard covers the executions of one state machine."}
-        )
+        suppress_nag(permission, self.machine.executions_finding)
         return permission

@@ -28,6 +28,14 @@ SERVICE_TIMEOUT = Duration.minutes(20)
 """After this time CloudFormation fails a custom resource whose function has not responded."""
 
 
+IDENTITY_TARGETS = {
+    "AwsSolutions-IAM5[Resource::*]": (
+        "IAM authorizes AttachPolicy, DetachPolicy and ListAttachedPolicies on the target, and an identity has no ARN."
+    )
+}
+"""The finding of cdk-nag for permissions to attach and detach IoT policies, and why it is accepted."""
+
+
 class PubSubFunction(lambda_.Function):
     """A Python function from ``lambdas/`` on arm64, with its own log group and a role that can only write to the logs.
 

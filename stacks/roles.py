@@ -118,7 +118,9 @@ class RoleAccess(Construct):
             description="Attaches the managed policies of Amplify's guide to existing roles",
             timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
-        # To read the state of the policies that the deny guards.
+        records = f"/{Stack.of(self).stack_name}/role-policies"
+        records_arn = Stack.of(self).format_arn(service="ssm", resource="parameter", resource_name=f"{records[1:]}/*")
+        # To read the state of the policies that the deny guards, and to record attached policies.
         stack_permission = iam.Policy(
             self,
             "StackPermission",
@@ -126,8 +128,18 @@ class RoleAccess(Construct):
             statements=[
                 iam.PolicyStatement(
                     actions=["cloudformation:DescribeStackResource"], resources=[Stack.of(self).stack_id]
-                )
+                ),
+                iam.PolicyStatement(
+                    actions=["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"], resources=[records_arn]
+                ),
             ],
+        )
+        suppress_nag(
+            stack_permission,
+            {
+                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter{records}"
+                "/*]": "One parameter for each policy of each role, under a name of this stack."
+            },
         )
         role_arns, arns = [each.role_arn for each in roles], [*policy_arns.values()]
         # One policy for all roles, because the inline policies of a role have at most 10,240 characters in total.
@@ -156,7 +168,11 @@ class RoleAccess(Construct):
                     resource_type="Custom::RolePolicy",
                     service_token=function.function_arn,
                     service_timeout=SERVICE_TIMEOUT,
-                    properties={"RoleName": role.role_name, "PolicyArn": policy_arn},
+                    properties={
+                        "RoleName": role.role_name,
+                        "PolicyArn": policy_arn,
+                        "RecordParameter": f"{records}/{fingerprint(self, role.role_arn)}/{name}",
+                    },
                 )
                 policy.node.add_dependency(*earlier)
                 earlier.append(policy)

@@ -12,7 +12,7 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .functions import PubSubFunction, suppress_nag, vended_log_group
+from .functions import IDENTITY_TARGETS, PubSubFunction, suppress_nag, vended_log_group
 from .identity_pool import IdentityPoolResources
 from .iot_policy import IotPolicy
 from .settings import Settings
@@ -103,14 +103,7 @@ class SelfAttach(Construct):
                 iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[policy.pause.parameter_arn]),
             ],
         )
-        suppress_nag(
-            permission,
-            {
-                "AwsSolutions-IAM5[Resource::*]": (
-                    "IAM authorizes both actions on the target, and a Cognito identity has no ARN."
-                )
-            },
-        )
+        suppress_nag(permission, IDENTITY_TARGETS)
         # CloudFormation deletes the function before it detaches the policy, so that nothing attaches it again.
         function.node.add_dependency(policy)
         return function

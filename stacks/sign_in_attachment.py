@@ -18,7 +18,7 @@ from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 
-from .functions import PubSubFunction, suppress_nag
+from .functions import IDENTITY_TARGETS, PubSubFunction, suppress_nag
 from .identity_pool import IdentityPoolResources
 from .iot_policy import IotPolicy
 from .settings import Settings
@@ -242,14 +242,7 @@ class SignInAttachment(Construct):
                     iam.PolicyStatement(actions=["iot:AttachPolicy"], resources=["*"]),
                 ],
             )
-            suppress_nag(
-                permission,
-                {
-                    "AwsSolutions-IAM5[Resource::*]": (
-                        "IAM authorizes iot:AttachPolicy on the target, and a Cognito identity has no ARN."
-                    )
-                },
-            )
+            suppress_nag(permission, IDENTITY_TARGETS)
         iam.Policy(
             self,
             "TriggerQueues",

@@ -11,7 +11,7 @@ from constructs import Construct
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 from .batch_state_machine import STEP_TIMEOUT, BatchStateMachine
-from .functions import PubSubFunction, service_principal, suppress_nag
+from .functions import IDENTITY_TARGETS, PubSubFunction, service_principal, suppress_nag
 from .identity_pool import IdentityPoolResources
 from .iot_policy import IotPolicy
 from .settings import Settings
@@ -125,12 +125,4 @@ class Sweep(Construct):
                 iam.PolicyStatement(actions=["cognito-idp:ListUsers"], resources=[user_pool.pool.user_pool_arn]),
             ]
         permission = iam.Policy(self, "Permission", roles=[self.function.execution_role], statements=statements)
-        suppress_nag(
-            permission,
-            {
-                "AwsSolutions-IAM5[Resource::*]": (
-                    "IAM authorizes both actions on the target, and a Cognito identity has no ARN."
-                ),
-                self.machine.executions_finding: "The wildcard covers the executions of one state machine.",
-            },
-        )
+        suppress_nag(permission, {**IDENTITY_TARGETS, **self.machine.executions_finding})

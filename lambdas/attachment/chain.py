@@ -75,7 +75,6 @@ class Chain:
             MfaUserError: the user has MFA.
             NewPasswordRequiredError: the user's password is temporary.
             UnexpectedChallengeError: Cognito asks for another challenge.
-            botocore.exceptions.ClientError: an AWS call failed.
         """
         # Before the challenge, because its answer could make Cognito send an MFA code.
         if _MFA_IS_POSSIBLE and self._cognito.admin_get_user(
@@ -94,11 +93,7 @@ class Chain:
         )["IdentityId"]
 
     def can_sign_in(self, pending: PendingAttachment) -> bool:
-        """Return whether the user still exists, is enabled, and does not have to reset the password.
-
-        Raises:
-            botocore.exceptions.ClientError: Cognito refused.
-        """
+        """Return whether the user still exists, is enabled, and does not have to reset the password."""
         try:
             user = self._cognito.admin_get_user(UserPoolId=pending.user_pool_id, Username=pending.user_name)
         except self._cognito.exceptions.UserNotFoundException:
@@ -112,9 +107,6 @@ class Chain:
 
         Returns:
             None, or why the marker was not set. The policy is attached then, and the next sign-in attaches it again.
-
-        Raises:
-            botocore.exceptions.ClientError: AWS IoT refused.
         """
         identity_id = str(pending.identity_id)
         self._iot.attach_policy(policyName=_POLICY_NAME, target=identity_id)

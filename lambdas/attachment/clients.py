@@ -80,9 +80,6 @@ def has_policy(iot: IoTClient, policy_name: str, target: str) -> bool:
 
     One page is enough: it has 25 policies, and a target at most ten.
     https://docs.aws.amazon.com/iot/latest/apireference/API_ListAttachedPolicies.html
-
-    Raises:
-        botocore.exceptions.ClientError: AWS IoT refused.
     """
     attached = iot.list_attached_policies(target=target)["policies"]
     return policy_name in {each["policyName"] for each in attached}

@@ -43,9 +43,6 @@ class ClientSecrets:
         """Return the parameter ``SECRET_HASH`` for a call; empty for an app client without a secret.
 
         https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html#cognito-user-pools-computing-secret-hash
-
-        Raises:
-            botocore.exceptions.ClientError: Cognito refused to describe the app client.
         """
         if client_id not in self._secrets:
             client = cognito.describe_user_pool_client(UserPoolId=user_pool_id, ClientId=client_id)["UserPoolClient"]
@@ -92,7 +89,6 @@ class InternalSignIn:
             NewPasswordRequiredError: the user's password is temporary.
             UnexpectedChallengeError: Cognito asks for another challenge.
             KeyError: a response lacks a member.
-            botocore.exceptions.ClientError: Cognito or KMS refused.
         """
         secret_hash = self._secrets.secret_hash(self._cognito, user_pool_id, client_id, user_name)
         user = {"USERNAME": user_name, **secret_hash}

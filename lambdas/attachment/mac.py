@@ -33,8 +33,6 @@ def generate_mac(kms: KMSClient, key_id: str, mac_input: bytes) -> bytes:
     """Make a MAC.
 
     Raises:
-        botocore.exceptions.BotoCoreError: KMS did not answer.
-        botocore.exceptions.ClientError: KMS refused.
         KeyError: the response has no MAC.
     """
     return kms.generate_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=mac_input)["Mac"]
@@ -44,7 +42,6 @@ def verify_mac(kms: KMSClient, key_id: str, mac_input: bytes, mac: bytes) -> boo
     """Return whether the MAC was made over this input.
 
     Raises:
-        botocore.exceptions.BotoCoreError: KMS did not answer.
         botocore.exceptions.ClientError: KMS refused, and not because the MAC is wrong.
     """
     if len(mac) != MAC_BYTES:

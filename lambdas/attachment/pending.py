@@ -94,8 +94,6 @@ class PendingQueue:
         """Queue the attachment.
 
         Raises:
-            botocore.exceptions.BotoCoreError: SQS did not answer.
-            botocore.exceptions.ClientError: SQS refused.
             KeyError: the response has no message id.
         """
         self._sqs.send_message(QueueUrl=self._url, MessageBody=pending.to_message())["MessageId"]

@@ -70,7 +70,6 @@ class IdentityPages:
 
         Raises:
             InvalidPageTokenError: Cognito rejected the token.
-            botocore.exceptions.ClientError: AWS refused.
         """
         self._rate_limiter.wait()
         next_token: Any = {"NextToken": token} if token else {}
@@ -130,7 +129,6 @@ class PolicyTargets:
 
         Raises:
             InvalidPageTokenError: AWS IoT rejected the token.
-            botocore.exceptions.ClientError: AWS refused.
         """
         self._rate_limiter.wait()
         marker: Any = {"marker": token} if token else {}
@@ -151,7 +149,6 @@ class PolicyTargets:
 
         Raises:
             InvalidPageTokenError: AWS IoT rejected a token.
-            botocore.exceptions.ClientError: AWS refused.
         """
         deadline = time.monotonic() + seconds
         targets, token = 0, None

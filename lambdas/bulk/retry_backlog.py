@@ -47,11 +47,7 @@ class RetryBacklog:
         self._is_behind = False
 
     def is_behind(self) -> bool:
-        """Return whether the queue has more messages than the worker processes in 30 s; polls SQS every 10 s.
-
-        Raises:
-            botocore.exceptions.ClientError: AWS refused.
-        """
+        """Return whether the queue has more messages than the worker processes in 30 s; polls SQS every 10 s."""
         now = time.monotonic()
         if now - self._polled_at >= _POLL_SECONDS:
             self._polled_at = now
@@ -70,7 +66,6 @@ class RetryBacklog:
 
         Raises:
             NotQueuedError: SQS did not accept all messages, so the page must be queued again.
-            botocore.exceptions.ClientError: AWS refused.
         """
         self._rate_limiter.wait()
         next_token = {"PaginationToken": token} if token else {}

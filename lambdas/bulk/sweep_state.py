@@ -101,11 +101,7 @@ class SweepHistory:
         self._current = execution_arn
 
     def another_runs(self) -> bool:
-        """Return whether an execution that started earlier is still running.
-
-        Raises:
-            botocore.exceptions.ClientError: AWS refused.
-        """
+        """Return whether an execution that started earlier is still running."""
         # Newest first; the current one might not be listed yet.
         running = [each["executionArn"] for each in self._executions(status="RUNNING")]
         older = running[running.index(self._current) + 1 :] if self._current in running else running
@@ -120,9 +116,6 @@ class SweepHistory:
             full: check every identity.
             dry_run: attach nothing.
             full_every_days: check every identity if the last full sweep is at least this old.
-
-        Raises:
-            botocore.exceptions.ClientError: AWS refused.
         """
         for interrupted, sweep in self._sweeps():
             if sweep.scope != scope:

@@ -9,13 +9,21 @@ import typer
 from local_cloud.faults import Delay, Fail, Fault, FaultError, Hang, Malformed, Throttle, parse_fault
 from local_cloud.state import DEFAULT_STATE, State, StateDirectory
 
-app = typer.Typer(help="Let operations fail, slow down, hang or answer nonsense.", no_args_is_help=True)
+app = typer.Typer(
+    help="Let operations fail, slow down, hang or answer nonsense.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
-@app.command(name="set")
+@app.command(
+    name="set",
+    epilog="Example: python -m local_cloud fault set iot:AttachPolicy --error ThrottlingException --times 3",
+)
 def set_fault(
     operation: Annotated[
-        list[str], typer.Argument(help="Such as iot:AttachPolicy. Several operations share --rate and --times.")
+        list[str],
+        typer.Argument(
+            metavar="OPERATION", help="Such as iot:AttachPolicy. Several operations share --rate and --times."
+        ),
     ],
     error: Annotated[str | None, typer.Option(metavar="CODE", help="Answer with this AWS error code.")] = None,
     status: Annotated[int | None, typer.Option(metavar="N", help="HTTP status of --error, by default 400.")] = None,
@@ -55,9 +63,11 @@ def list_faults(state_dir: StateDirectory = DEFAULT_STATE) -> None:
     print("\n".join(f"{_describe(each.fault)}  (hits: {each.hits})" for each in faults) or "no faults")
 
 
-@app.command()
+@app.command(epilog="Example: python -m local_cloud fault clear iot:AttachPolicy")
 def clear(
-    operation: Annotated[str | None, typer.Argument(help="By default all faults and settings are cleared.")] = None,
+    operation: Annotated[
+        str | None, typer.Argument(metavar="OPERATION", help="By default all faults and settings are cleared.")
+    ] = None,
     state_dir: StateDirectory = DEFAULT_STATE,
 ) -> None:
     """Clear the faults of an operation, or all faults and settings. Hanging calls continue."""

@@ -14,7 +14,7 @@ from ministack.core.iam_actions import access_denied_response
 from ministack.core.responses import error_response_json, fix_error_content_type, fix_success_content_type
 from ministack.services import sqs
 
-from local_cloud.consistency import EXECUTIONS, PERMISSIONS, POLICIES
+from local_cloud.consistency import PERMISSIONS, POLICIES
 from local_cloud.credentials_lifetime import AN_HOUR, LIFETIME
 from local_cloud.faults import (
     Delay,
@@ -196,7 +196,6 @@ async def _wait_for_disconnect() -> None:
 _SECONDS: dict[str, Any] = {
     "policy_propagation_seconds": POLICIES,
     "permission_propagation_seconds": PERMISSIONS,
-    "execution_consistency_seconds": EXECUTIONS,
     "credentials_lifetime_seconds": LIFETIME,
     "trigger_timeout_seconds": TRIGGERS,
 }
@@ -244,7 +243,7 @@ def clear(query: dict[str, list[str]]) -> dict[str, Any]:
         raise invalid("number", number, "the number of a fault")
     ACTIVE.clear(number=None if number is None else int(number), operation=query.get("operation", [None])[0])
     if not query:
-        POLICIES.seconds = PERMISSIONS.seconds = EXECUTIONS.seconds = 0.0
+        POLICIES.seconds = PERMISSIONS.seconds = 0.0
         LIFETIME.seconds = AN_HOUR
         TRIGGERS.seconds, TRIGGERS.only_readable_attributes = AWS_TIMEOUT_SECONDS, False
     return read()

@@ -1,8 +1,8 @@
 """Starts Python functions by forking a process that has imported the SDK, the longest part of a cold start.
 
-The script's argument is the file descriptor of a Unix socket. Each message requests one process and contains five file
-descriptors: a file with :class:`Request` as JSON, standard input, output and error, and a pipe for the exit code. The
-answer is the process id.
+The script's argument is the file descriptor of a Unix socket. Each message requests one process and contains four file
+descriptors: a file with :class:`Request` as JSON, and standard input, output and error. The answer is the process id
+with a file descriptor of the process.
 
 Functions share only the modules imported here. A function that could notice these gets a new interpreter.
 """
@@ -14,19 +14,18 @@ import gc
 import json
 import os
 import runpy
-import select
 import signal
 import socket
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from botocore import loaders
 
 _MESSAGE_BYTES = 64
-_FILE_DESCRIPTORS = 5
+_FILE_DESCRIPTORS = 4
 # Variables that the interpreter or the C library reads when it starts.
 _READ_AT_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LOCAL_CLOUD_")
 
@@ -59,38 +58,29 @@ def _import_sdk() -> None:
 
 def _fork_on_request(control: socket.socket) -> Request | None:
     """Return the request in each forked process, and None in this process at the end."""
-    exit_codes: dict[int, int] = {}
-    wake, wakeup = os.pipe()
-    os.set_blocking(wakeup, False)
-    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGCHLD, _reap)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the cloud ends its functions itself
-    sources: list[Any] = [control, wake]
     while True:
-        ready, _, _ = select.select(sources, [], [])
-        if wake in ready:
-            os.read(wake, _MESSAGE_BYTES)
-            _report_ended(exit_codes)
-        if control not in ready:
-            continue
         message, file_descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, _FILE_DESCRIPTORS)
         if not message:
             return None
-        request_file, *streams, exit_code = file_descriptors
+        # A process that is reaped at once has no file descriptor.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         process_id = os.fork()
         if process_id:
-            exit_codes[process_id] = exit_code
-            for each in (request_file, *streams):
+            own = os.pidfd_open(process_id)
+            socket.send_fds(control, [str(process_id).encode()], [own])
+            for each in (own, *file_descriptors):
                 os.close(each)
-            control.send(str(process_id).encode())
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
             continue
-        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         control.close()
+        request_file, *streams = file_descriptors
         for number, each in enumerate(streams):
             os.dup2(each, number)
-        for each in (wake, wakeup, *streams, exit_code, *exit_codes.values()):
             os.close(each)
         with os.fdopen(request_file) as file:
             file.seek(0)
@@ -98,16 +88,11 @@ def _fork_on_request(control: socket.socket) -> Request | None:
         return request
 
 
-def _report_ended(exit_codes: dict[int, int]) -> None:
-    """Write the exit codes of ended processes to their pipes."""
-    while exit_codes:
-        process_id, status = os.waitpid(-1, os.WNOHANG)
-        if not process_id:
-            return
-        pipe = exit_codes.pop(process_id)
-        with suppress(BrokenPipeError):  # nothing waits for the process any more
-            os.write(pipe, str(os.waitstatus_to_exitcode(status)).encode())
-        os.close(pipe)
+def _reap(*_: object) -> None:
+    """Wait for all processes that have ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _run(request: Request) -> None:

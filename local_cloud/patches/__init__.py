@@ -30,7 +30,6 @@ PATCHES = (
     "case_insensitive_names",
     "custom_sign_in",
     "choice_sign_in",
-    "challenge_sessions",
     "authentication_triggers",
     "functions",
     "http_api",

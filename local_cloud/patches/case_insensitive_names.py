@@ -1,25 +1,23 @@
 """A user pool that is not case sensitive finds users by name, e-mail address or preferred name in any case.
 
-ministack stores ``UsernameConfiguration``, but compares the exact case. The user name stays as it was created, and is
-taken in every case.
+ministack stores ``UsernameConfiguration``, but compares the exact case. Users whose names differ only in case can be
+created here.
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-case-sensitivity.html
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPool.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ministack.services import cognito
-
-Operation = Callable[[dict[str, Any]], Any]
 
 _CASELESS_ALIASES = ("email", "preferred_username")
 
 
 def install() -> None:
-    """Look for other cases if ministack finds no user, and before it creates one."""
+    """Try names in other cases if ministack finds no user."""
     resolve = cognito._resolve_user
 
     def resolve_user(pool: dict[str, Any], username: str | None) -> Any:
@@ -31,8 +29,6 @@ def install() -> None:
         return found
 
     cognito._resolve_user = resolve_user
-    cognito._admin_create_user = _with_existing_name(cognito._admin_create_user)
-    cognito._sign_up = _with_existing_name(cognito._sign_up)
 
 
 def _is_caseless(pool: dict[str, Any]) -> bool:
@@ -46,17 +42,3 @@ def _spellings(pool: dict[str, Any], username: str) -> Iterator[str]:
         for known in (name, *(attributes.get(alias) for alias in _CASELESS_ALIASES)):
             if known and known != username and known.casefold() == username.casefold():
                 yield known
-
-
-def _with_existing_name(operation: Operation) -> Operation:
-    """Pass the name in the case that exists already, so that ministack rejects it."""
-
-    def with_existing_name(data: dict[str, Any]) -> Any:
-        pool = cognito._user_pools.get(data.get("UserPoolId")) or cognito._pool_for_client(data.get("ClientId"))[0]
-        if pool and _is_caseless(pool):
-            wanted = data.get("Username", "")
-            taken = (name for name in pool["_users"] if name.casefold() == wanted.casefold())
-            data = data | {"Username": next(taken, wanted)}
-        return operation(data)
-
-    return with_existing_name

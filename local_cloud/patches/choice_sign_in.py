@@ -89,8 +89,8 @@ class _SignIn:
         stored = self.user.get("_password") or ""
         if not stored or not hmac.compare_digest(stored.encode(), password.encode()):
             return error_response_json("NotAuthorizedException", "Incorrect username or password.", 400)
-        if refusal := cognito._password_signin_refused(self.user):
-            return refusal
+        if error := cognito._password_signin_refused(self.user):
+            return error
         if self.user["UserStatus"] == "RESET_REQUIRED":
             return cognito._password_reset_required()
         del cognito._challenge_sessions[self.token]
@@ -140,8 +140,8 @@ def _starting(operation: Operation) -> Operation:
         if not parameters.get("USERNAME"):
             return error_response_json("InvalidParameterException", "Missing required parameter USERNAME", 400)
         user = cognito._resolve_user(pool, parameters["USERNAME"])[0]
-        if refusal := _refusal(pool, data["ClientId"], user):
-            return refusal
+        if error := _user_error(pool, data["ClientId"], user):
+            return error
         token, session = cognito._create_challenge_session(pool_id, data["ClientId"], user["Username"])
         sign_in = _SignIn(data, pool_id, user, token, session)
         offered = _offered(pool, user)
@@ -168,8 +168,8 @@ def _answering(operation: Operation) -> Operation:
             user["Username"],
         ):
             return error_response_json("NotAuthorizedException", "Invalid session for the user.", 400)
-        if refusal := _refusal(pool, data["ClientId"], user):
-            return refusal
+        if error := _user_error(pool, data["ClientId"], user):
+            return error
         sign_in = _SignIn(data, session["pool_id"], user, token, session)
         if challenge in _CODES:
             return sign_in.check_code(challenge, given)
@@ -195,7 +195,7 @@ def _without_password(operation: Operation) -> Operation:
     return admin_create_user
 
 
-def _refusal(pool: dict[str, Any], client_id: str, user: dict[str, Any] | None) -> Any:
+def _user_error(pool: dict[str, Any], client_id: str, user: dict[str, Any] | None) -> Any:
     if user is None:
         if cognito._hides_user_existence(pool, client_id):
             return error_response_json("NotAuthorizedException", "Incorrect username or password.", 400)

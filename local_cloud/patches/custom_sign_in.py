@@ -22,8 +22,8 @@ def install() -> None:
 def _check_user_status() -> None:
     """Require enabled, confirmed users in custom authentication, and challenge those who must set a new password.
 
-    ministack gives tokens to every user who answers the challenge. AWS documents the effect of a user's status on every
-    sign-in, and MFA only after a password, so here MFA follows a password in the custom flow.
+    ministack gives tokens to every user who answers the challenge. AWS documents that a user's status affects every
+    sign-in. It documents MFA only after a password, so here custom authentication does not require it.
     https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminSetUserPassword.html
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminInitiateAuth.html
@@ -33,14 +33,10 @@ def _check_user_status() -> None:
     define = cognito._invoke_define_auth_challenge_trigger
     continue_after_define = cognito._continue_custom_auth_after_define
 
-    def invoke_define_auth_challenge_trigger(
-        pool_id: str, client_id: str, username: str, user_attrs: dict[str, str], session: dict[str, Any], *args: Any
-    ) -> Any:
-        pool = cognito._user_pools[pool_id]
-        user = cognito._resolve_user(pool, username)[0]
-        answer = _refusal(user) or _challenge_after_password(pool, user, session)
+    def invoke_define_auth_challenge_trigger(pool_id: str, client_id: str, username: str, *args: Any) -> Any:
+        error = _error_for_status(cognito._resolve_user(cognito._user_pools[pool_id], username)[0])
         # ministack returns the second value to the client.
-        return (None, answer) if answer else define(pool_id, client_id, username, user_attrs, session, *args)
+        return (None, error) if error else define(pool_id, client_id, username, *args)
 
     def continue_custom_auth_after_define(
         token: str, session: dict[str, Any], user: dict[str, Any], user_attrs: dict[str, str], *args: Any
@@ -58,7 +54,7 @@ def _check_user_status() -> None:
     cognito._continue_custom_auth_after_define = continue_custom_auth_after_define
 
 
-def _refusal(user: dict[str, Any]) -> Any:
+def _error_for_status(user: dict[str, Any]) -> Any:
     if not user["Enabled"]:
         return error_response_json("NotAuthorizedException", "User is disabled.", 400)
     if user["UserStatus"] == "UNCONFIRMED":
@@ -66,30 +62,16 @@ def _refusal(user: dict[str, Any]) -> Any:
     return None
 
 
-def _challenge_after_password(pool: dict[str, Any], user: dict[str, Any], session: dict[str, Any]) -> Any:
-    """Return Cognito's own challenge after the password of a custom flow, None if there is none."""
-    if [each["challengeName"] for each in session["challenges"][-1:]] != ["PASSWORD_VERIFIER"]:
-        return None
-    needed = user["UserStatus"] == "FORCE_CHANGE_PASSWORD" or cognito._mfa_challenge_for_user(
-        pool, user, session["pool_id"], user["Username"]
-    )
-    return _password_auth_result(session, user) if needed else None
-
-
 def _answer_instead_of_tokens(session: dict[str, Any], user: dict[str, Any]) -> Any:
     match user["UserStatus"]:
         case "RESET_REQUIRED":
             return cognito._password_reset_required()
         case "FORCE_CHANGE_PASSWORD":
-            return _password_auth_result(session, user)
+            pool_id = session["pool_id"]
+            return cognito._password_auth_result(
+                cognito._user_pools[pool_id], pool_id, session["client_id"], user, user["Username"]
+            )
     return None
-
-
-def _password_auth_result(session: dict[str, Any], user: dict[str, Any]) -> Any:
-    pool_id = session["pool_id"]
-    return cognito._password_auth_result(
-        cognito._user_pools[pool_id], pool_id, session["client_id"], user, user["Username"]
-    )
 
 
 def _require_trigger() -> None:

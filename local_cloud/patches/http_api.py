@@ -36,8 +36,8 @@ def _answer_forbidden() -> None:
         if apigateway.route_authorization_type(api_id, stage, method, path) != "AWS_IAM":
             return None
         signed = headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 ")
-        refused = not signed or enforce(api_id, stage, method, path, headers, *args, **details)
-        return _FORBIDDEN if refused else None
+        is_denied = not signed or enforce(api_id, stage, method, path, headers, *args, **details)
+        return _FORBIDDEN if is_denied else None
 
     app._enforce_execute_api = enforce_execute_api
 

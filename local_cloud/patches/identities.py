@@ -86,12 +86,12 @@ def _list_identities(data: dict[str, Any]) -> Any:
     if not pool:
         return error_response_json("ResourceNotFoundException", f"IdentityPool '{pool_id}' not found.", 400)
     if not 1 <= size <= _LARGEST_PAGE:
-        return _refusal(f"Value '{size}' at 'maxResults': allowed is 1 to {_LARGEST_PAGE}.")
+        return _invalid_parameter(f"Value '{size}' at 'maxResults': allowed is 1 to {_LARGEST_PAGE}.")
     identities = pool["_identities"]
     try:
         page = identities.ids.page(pool_id, data.get("NextToken"), size)
     except TokenError:
-        return _refusal("Value at 'nextToken' was not issued for this identity pool.")
+        return _invalid_parameter("Value at 'nextToken' was not issued for this identity pool.")
     listed = [identity for each in page.keys if (identity := identities.get(each))]
     if data.get("HideDisabled"):
         listed = [each for each in listed if not each.get("_merged_into")]
@@ -104,5 +104,5 @@ def _described(identity: dict[str, Any]) -> dict[str, Any]:
     return {"IdentityId": identity["IdentityId"], "Logins": cognito._identity_login_names(identity), **dates}
 
 
-def _refusal(message: str) -> Any:
+def _invalid_parameter(message: str) -> Any:
     return error_response_json("InvalidParameterException", message, 400)

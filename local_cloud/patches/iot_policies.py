@@ -78,8 +78,8 @@ def _attached_policies_allow(identity: _Identity, action: str, resource: str, cl
     with request_scope(identity.account_id, identity.region):
         attached = [policy for policy in iot._policies.values() if identity.identity_id in policy["targets"]]
     documents = {policy["policyName"]: default_document(policy) for policy in attached}
-    acting = POLICIES.acting(Target(identity.account_id, identity.region, identity.identity_id), documents)
-    policies = [statements(document, variables) for document in acting.values()]
+    effective = POLICIES.effective(Target(identity.account_id, identity.region, identity.identity_id), documents)
+    policies = [statements(document, variables) for document in effective.values()]
     return bool(evaluate(context, policies).decision == "Allow")
 
 

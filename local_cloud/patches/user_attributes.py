@@ -33,7 +33,8 @@ def _with_checked_attributes(operation: Operation) -> Operation:
         pool = cognito._user_pools.get(data.get("UserPoolId")) or _pool_and_client(data)[0]
         problem = _problem(pool, data.get("UserAttributes") or []) if pool else None
         if problem:
-            return _invalid_parameter(problem)
+            text = f"Attributes did not conform to the schema: {problem}"
+            return error_response_json("InvalidParameterException", text, 400)
         return operation(data)
 
     return checked
@@ -57,15 +58,15 @@ _ALWAYS_READABLE = {"sub", "identities"}
 
 
 def _check_app_client() -> None:
-    """Let an app client write and read only the attributes that it may, and require attributes at sign-up.
+    """Let an app client write and read only the attributes that it may.
 
-    In ministack every client writes and reads all attributes, also in ID tokens, and none is required. Without
-    WriteAttributes a client may write the standard attributes. Without ReadAttributes it may read these and whether
-    e-mail address and phone number are verified.
+    In ministack every client writes and reads all attributes, also in ID tokens. Without WriteAttributes a client may
+    write the standard attributes. Without ReadAttributes it may read these and whether e-mail address and phone number
+    are verified.
     https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
     """
-    cognito._sign_up = _with_required_attributes(_with_writable_attributes(cognito._sign_up))
+    cognito._sign_up = _with_writable_attributes(cognito._sign_up)
     cognito._update_user_attributes = _with_writable_attributes(cognito._update_user_attributes)
     cognito._get_user = _with_readable_attributes(cognito._get_user)
     cognito._fake_token = _with_readable_claims(cognito._fake_token)
@@ -78,18 +79,6 @@ def _with_writable_attributes(operation: Operation) -> Operation:
         if _written(data) <= set(writable):
             return operation(data)
         return error_response_json("NotAuthorizedException", "A client attempted to write unauthorized attribute", 400)
-
-    return checked
-
-
-def _with_required_attributes(operation: Operation) -> Operation:
-    def checked(data: dict[str, Any]) -> Any:
-        pool, _ = _pool_and_client(data)
-        required = {each["Name"] for each in pool.get("SchemaAttributes", []) if each["Required"]} - {"sub"}
-        given = _written(data) | {cognito._username_alias_attribute(pool, data.get("Username"))}
-        for name in sorted(required - given):
-            return _invalid_parameter(f"{name}: The attribute is required\n")
-        return operation(data)
 
     return checked
 
@@ -136,7 +125,3 @@ def _pool_and_client(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, An
     client_id = data.get("ClientId") or cognito._token_claims(data.get("AccessToken", "")).get("client_id")
     pool, _ = cognito._pool_for_client(client_id)
     return (pool, pool["_clients"][client_id]) if pool else ({}, {})
-
-
-def _invalid_parameter(problem: str) -> Any:
-    return error_response_json("InvalidParameterException", f"Attributes did not conform to the schema: {problem}", 400)

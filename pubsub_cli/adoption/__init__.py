@@ -1,1 +1,1 @@
-"""Adoption of existing pools and roles: finds them, and plans what a deployment would change about them."""
+"""Finds existing pools and roles to adopt, and plans the changes of a deployment."""

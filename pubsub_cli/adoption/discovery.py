@@ -33,14 +33,14 @@ _PAGE = 60
 
 @dataclass(frozen=True)
 class Adopted:
-    """The adopted pools, app clients and roles; may be incomplete.
+    """The pools, app clients and roles to adopt; some may be unknown.
 
     Args:
         user_pool_id: the user pool.
-        user_pool_client_ids: its app clients whose users use PubSub, the front end's first.
+        user_pool_client_ids: its app clients, the front end's first.
         identity_pool_id: the identity pool.
-        auth_role_arn: its role of signed-in users.
-        group_role_arns: the other roles that it gives to signed-in users.
+        auth_role_arn: its role for signed-in users.
+        group_role_arns: its other roles for signed-in users.
     """
 
     user_pool_id: str | None = None
@@ -50,7 +50,7 @@ class Adopted:
     group_role_arns: tuple[str, ...] = ()
 
     def or_else(self, found: Adopted) -> Adopted:
-        """Return the same, with missing parts from ``found``. If the role is given here, so are the group roles."""
+        """Return this with missing parts from ``found``; without its group roles if the role is given here."""
         return Adopted(
             self.user_pool_id or found.user_pool_id,
             self.user_pool_client_ids or found.user_pool_client_ids,
@@ -61,20 +61,20 @@ class Adopted:
 
     @property
     def role_arns(self) -> tuple[str, ...]:
-        """Every role that signed-in users can get."""
+        """All roles that signed-in users can get."""
         return (*((self.auth_role_arn,) if self.auth_role_arn else ()), *self.group_role_arns)
 
 
 def find_adopted(aws: Aws, given: Adopted, amplify_stack: str | None = None) -> Adopted:
-    """Find what is not given; what is given is never overridden.
+    """Find the ids that are not given.
 
     Args:
         aws: the operator's clients.
         given: the ids from the options.
-        amplify_stack: the parent stack of an Amplify project to search.
+        amplify_stack: the parent stack of an Amplify project.
 
     Raises:
-        PreconditionError: something does not exist, is ambiguous, or does not belong to the rest.
+        PreconditionError: something does not exist, is ambiguous, or does not match the rest.
     """
     found = given
     if amplify_stack:
@@ -83,9 +83,9 @@ def find_adopted(aws: Aws, given: Adopted, amplify_stack: str | None = None) -> 
             project = replace(project, user_pool_client_ids=())
         found = given.or_else(project)
     if found.identity_pool_id:
-        # The identity pool knows best which of the user pool's app clients are used, because it accepts their tokens.
-        asked = replace(found, user_pool_client_ids=given.user_pool_client_ids)
-        found = asked.or_else(_read_identity_pool(aws, found.identity_pool_id, found.user_pool_id))
+        # Use only the app clients whose tokens the identity pool accepts.
+        incomplete = replace(found, user_pool_client_ids=given.user_pool_client_ids)
+        found = incomplete.or_else(_read_identity_pool(aws, found.identity_pool_id, found.user_pool_id))
     if found.user_pool_id is None:
         raise PreconditionError(
             "nothing to adopt: give an Amplify project's parent stack, a user pool or an identity pool"
@@ -94,7 +94,7 @@ def find_adopted(aws: Aws, given: Adopted, amplify_stack: str | None = None) -> 
 
 
 def _clients(aws: Aws, user_pool_id: str, client_ids: tuple[str, ...], given: Adopted) -> tuple[str, ...]:
-    """Return the app clients; unless the order is given, the one that suits a front end best is first."""
+    """Return the app clients; unless they are given, the most suitable for a front end comes first."""
     try:
         known = client_ids or tuple(_all_clients(aws, user_pool_id))
         described = {each: describe_client(aws, user_pool_id, each) for each in known}
@@ -102,11 +102,11 @@ def _clients(aws: Aws, user_pool_id: str, client_ids: tuple[str, ...], given: Ad
         raise PreconditionError(
             f"there is no user pool {user_pool_id} in {aws.region}: check the user pool id, region and profile"
         ) from None
-    if gone := [each for each, client in described.items() if client is None]:
-        raise PreconditionError(f"user pool {user_pool_id} has no app client {gone[0]}: check the app client ids")
+    if missing := [each for each, client in described.items() if client is None]:
+        raise PreconditionError(f"user pool {user_pool_id} has no app client {missing[0]}: check the app client ids")
     if given.user_pool_client_ids:
         return given.user_pool_client_ids
-    # A client that allows only custom challenges is the internal app client of a deployment.
+    # An app client with only the custom flow is the internal app client of a deployment.
     clients = [client for client in described.values() if client and flows(client) != {CUSTOM}]
     if not clients:
         raise PreconditionError(f"user pool {user_pool_id} has no app client, so users cannot sign in")
@@ -119,12 +119,12 @@ def _all_clients(aws: Aws, user_pool_id: str) -> list[str]:
 
 
 def _as_front_end(client: UserPoolClientTypeTypeDef) -> tuple[bool, int, bool]:
-    """Return how far a client is from what Amplify needs: no secret, SRP."""
+    """Return a sort key: clients without a secret and with SRP come first, as Amplify needs them."""
     return "ClientSecret" in client, len(missing_flows(client)), allows_managed_login(client)
 
 
 def _read_identity_pool(aws: Aws, identity_pool_id: str, user_pool_id: str | None) -> Adopted:
-    """Return the user pool and app clients whose tokens an identity pool accepts, and the roles it gives for them."""
+    """Return the user pool and app clients of an identity pool, and its roles for them."""
     name = f"identity pool {identity_pool_id}"
     try:
         pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
@@ -145,7 +145,7 @@ def _read_identity_pool(aws: Aws, identity_pool_id: str, user_pool_id: str | Non
     elif user_pool_id not in user_pools:
         raise PreconditionError(
             f"{name} accepts tokens of {', '.join(user_pools) or 'no user pool'}, but not of user pool {user_pool_id}: "
-            "they do not belong together"
+            "adopt pools that belong together"
         )
     clients = tuple(client for user_pool, client in providers if user_pool == user_pool_id)
     answer = aws.identity_pools.get_identity_pool_roles(IdentityPoolId=identity_pool_id)
@@ -158,7 +158,7 @@ def _read_identity_pool(aws: Aws, identity_pool_id: str, user_pool_id: str | Non
 
 
 def _mapped_roles(aws: Aws, user_pool_id: str, mappings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the roles of a user pool's groups and rules."""
+    """Yield the roles of the user pool's groups and of the identity pool's rules."""
     ours = [each for name, each in mappings.items() if name.rpartition("/")[2].partition(":")[0] == user_pool_id]
     if any(each["Type"] == "Token" for each in ours):
         yield from (group["RoleArn"] for group in groups_with_role(aws, user_pool_id))
@@ -185,7 +185,7 @@ def _find_project(aws: Aws, stack: str) -> Adopted:
 
 
 def parent_stacks(aws: Aws) -> list[str]:
-    """Return the names of the stacks that look like Amplify projects' parents."""
+    """Return the names of stacks that are probably parent stacks of Amplify projects."""
     pages = aws.cloudformation.get_paginator("describe_stacks").paginate()
     names = sorted(
         each["StackName"]
@@ -222,7 +222,7 @@ def _only(ids: list[str], what: str, option: str, stack: str) -> str | None:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An identity pool that could be adopted."""
+    """An identity pool that can be adopted."""
 
     identity_pool_id: str
     name: str
@@ -230,7 +230,7 @@ class Candidate:
 
 
 def candidates(aws: Aws, most: int = 50) -> list[Candidate]:
-    """Return the first identity pools of the region that accept tokens of a user pool."""
+    """Return the identity pools that accept tokens of a user pool, among the first ``most`` of the region."""
     pages = aws.identity_pools.get_paginator("list_identity_pools").paginate(PaginationConfig={"PageSize": _PAGE})
     found = []
     for pool in islice((each for page in pages for each in page["IdentityPools"]), most):

@@ -28,8 +28,8 @@ class RoleState:
     Args:
         name: its name.
         attached: the names of its managed policies.
-        trusts: whether its trust policy names the identity pool.
-        changes_iot: whether it allows its users to attach IoT policies themselves.
+        trusts: whether its trust policy contains the identity pool.
+        changes_iot: whether its users can attach IoT policies.
     """
 
     name: str
@@ -46,8 +46,8 @@ class IdentityStatistics:
         signed_in: the number of signed-in users.
         guests: the number of guests.
         complete: whether all identities were counted.
-        policies: the IoT policies of the sample, with the number of identities that have each.
-        sample: the number of identities whose policies were read.
+        policies: the number of identities in a sample by IoT policy.
+        sample: the size of the sample.
     """
 
     signed_in: int
@@ -59,14 +59,14 @@ class IdentityStatistics:
 
 @dataclass(frozen=True)
 class Inspection:
-    """Pools, roles and identities as they are now.
+    """The current state of pools, roles and identities.
 
     Args:
         user_pool: the DescribeUserPool answer.
-        identity_pool: the DescribeIdentityPool answer; None if the deployment creates the identity pool.
+        identity_pool: the DescribeIdentityPool answer; None if the deployment will create the identity pool.
         roles: the roles that signed-in users get.
         identities: the identities; None without an identity pool.
-        policy_names: the requested IoT policy names that exist already.
+        policy_names: the requested names of IoT policies that already exist.
         groups: the role of each requested group that exists; None for a group without a role.
     """
 
@@ -91,7 +91,7 @@ class Inspection:
 
     @property
     def unknown_settings(self) -> list[str]:
-        """The settings that an update of the pools would reset, because the SDK does not know them."""
+        """Settings of the pools that the SDK does not know, so that an update would reset them."""
         update, identity_update = (
             ("cognito-idp", "UpdateUserPool", self.user_pool),
             ("cognito-identity", "UpdateIdentityPool", self.identity_pool or {}),
@@ -106,16 +106,16 @@ class Inspection:
 
     @property
     def has_marker(self) -> bool:
-        """Whether the user pool has the marker attribute already."""
+        """Whether the user pool has the marker attribute."""
         return f"custom:{MARKER_ATTRIBUTE}" in {each["Name"] for each in self.user_pool["SchemaAttributes"]}
 
 
 def inspect(aws: Aws, adopted: Adopted, policy_names: tuple[str, ...], groups: tuple[str, ...] = ()) -> Inspection:
-    """Read the state of what is to be adopted.
+    """Read the state of pools, roles and identities.
 
     Args:
         aws: the operator's clients.
-        adopted: what is to be adopted.
+        adopted: the pools and roles to adopt.
         policy_names: the possible names of the IoT policy.
         groups: the groups of the user pool that will get roles of the stack.
     """

@@ -1,4 +1,4 @@
-"""The plan of an adoption: settings, changes, notes and blockers."""
+"""Plans an adoption: settings, changes, notes and blockers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
 
 USUAL_POLICY_NAME = "myIoTPolicy"
-"""The IoT policy's name unless the settings say otherwise."""
+"""The default name of the IoT policy."""
 OTHER_POLICY_NAME = "myIoTPolicy-pubsub"
-"""Its name if the usual one exists already."""
+"""The name if an IoT policy with the default name already exists."""
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _MAX_MANAGED_POLICIES = 10
@@ -23,14 +23,14 @@ _MAX_MANAGED_POLICIES = 10
 
 @dataclass(frozen=True)
 class AdoptionOptions:
-    """The choices of an adoption.
+    """The options of an adoption.
 
     Args:
         attachment: ``self-attach`` or ``sign-in``.
         access_mode: ``guarded``, ``unguarded`` or ``least-privilege``.
         topics: the topic patterns; None for the mode's default.
         chained: triggers whose existing function calls the stack's.
-        groups: groups of the user pool that get roles of the stack.
+        groups: groups of the user pool that will get roles of the stack.
     """
 
     attachment: str = "self-attach"
@@ -46,18 +46,18 @@ class AdoptionOptions:
 
     @property
     def guarded(self) -> bool:
-        """Whether a deny keeps signed-in users off AWS IoT's control plane."""
+        """Whether signed-in users are denied AWS IoT's control plane."""
         return self.access_mode != "unguarded"
 
     @property
     def own_topics(self) -> bool:
-        """Whether each user has topics and client ids under the identity id."""
+        """Whether the topics and client ids of each user begin with the identity id."""
         return self.access_mode == LEAST_PRIVILEGE
 
 
 @dataclass(frozen=True)
 class Change:
-    """What deploying changes about one resource."""
+    """A change of one resource by the deployment."""
 
     resource: str
     change: str
@@ -74,7 +74,7 @@ class Plan:
 
 
 def plan(adopted: Adopted, now: Inspection, options: AdoptionOptions) -> Plan:
-    """Return the plan; makes no AWS calls."""
+    """Return the plan, without AWS calls."""
     policy_name = OTHER_POLICY_NAME if USUAL_POLICY_NAME in now.policy_names else USUAL_POLICY_NAME
     return Plan(
         _settings(adopted, now, options, policy_name),
@@ -114,7 +114,7 @@ def _changes(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy
     pool = f"user pool {adopted.user_pool_id}"
     if options.at_sign_in:
         if not now.has_marker:
-            yield Change(pool, f"gets the attribute custom:{MARKER_ATTRIBUTE} permanently: Cognito cannot remove it")
+            yield Change(pool, f"gets the attribute custom:{MARKER_ATTRIBUTE}, which Cognito can never remove")
         yield Change(pool, "gets an app client for the internal sign-in")
         for trigger in TRIGGERS:
             kept = f"keeps {now.triggers.get(trigger)}, which must call the stack's function"
@@ -124,17 +124,15 @@ def _changes(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy
         if now.sms_role_arn:
             yield Change(
                 f"role {role_name(now.sms_role_arn)}",
-                "does not change; the stack may pass it to Amazon Cognito (iam:PassRole), which changes to a user "
-                "pool that sends SMS require",
+                "does not change; the stack may pass it to Amazon Cognito (iam:PassRole), as a pool with SMS requires",
             )
         if now.custom_sender_key_arn:
             yield Change(
                 f"key {now.custom_sender_key_arn}",
-                "does not change; the stack may create grants of it (kms:CreateGrant), which changes to a user "
-                "pool with custom senders require",
+                "does not change; the stack may create grants for it (kms:CreateGrant), as custom senders require",
             )
     else:
-        yield Change(pool, "nothing" if not options.groups else "gets the groups below, and nothing else")
+        yield Change(pool, "gets the groups below, and no other change" if options.groups else "does not change")
     for name in options.groups:
         yield Change(f"group {name}", _group_gets(now, name))
     if adopted.identity_pool_id is None:
@@ -142,7 +140,8 @@ def _changes(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy
         yield Change("identities", f"users get identities there, with {policy_name} attached: {_access(options)}")
         return
     identity_pool = f"identity pool {adopted.identity_pool_id}"
-    yield Change(identity_pool, "accepts the tokens of that app client too" if options.at_sign_in else "nothing")
+    accepts = "also accepts the tokens of that app client"
+    yield Change(identity_pool, accepts if options.at_sign_in else "does not change")
     for role in now.roles:
         yield Change(f"role {role.name}", _role_gets(role, options))
     if now.identities:
@@ -152,26 +151,26 @@ def _changes(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy
 
 def _group_gets(now: Inspection, name: str) -> str:
     if name not in now.groups:
-        return "is created with its own role, and stays when the stack is deleted"
+        return "is created with its own role, and remains when the stack is deleted"
     role_arn = now.groups[name]
     if role_arn:
         return (
-            f"gets a role and a precedence of the stack in place of {role_name(role_arn)}; both are restored when the "
+            f"gets a role and a precedence of the stack instead of {role_name(role_arn)}; both are restored when the "
             "stack is deleted"
         )
-    return "gets a role and a precedence of the stack; it keeps a role permanently: Cognito cannot remove it"
+    return "gets a role and a precedence of the stack; Cognito can never remove the role of a group"
 
 
 def _role_gets(role: RoleState, options: AdoptionOptions) -> str:
     parts = []
     if options.own_topics:
-        parts.append("gets AWS IoT's data actions on its users' own topics and the shared ones")
+        parts.append("gets AWS IoT's data actions on shared topics and on each user's own topics")
     elif missing := _missing(role):
         parts.append(f"gets {' and '.join(missing)}")
     else:
-        parts.append(f"has {' and '.join(MANAGED_POLICIES)} already")
+        parts.append(f"already has {' and '.join(MANAGED_POLICIES)}")
     if options.guarded:
-        parts.append("a deny of AWS IoT's control plane")
+        parts.append("is denied AWS IoT's control plane")
     return f"{', '.join(parts)}, and may call the self-attach route"
 
 
@@ -200,38 +199,38 @@ def _access(options: AdoptionOptions) -> str:
 def _notes(now: Inspection, options: AdoptionOptions, policy_name: str) -> Iterator[str]:
     if policy_name != USUAL_POLICY_NAME:
         yield (
-            f"An IoT policy {USUAL_POLICY_NAME} exists already, so the stack's policy is named {policy_name}. "
-            f"Identities that have {USUAL_POLICY_NAME} keep it and its permissions until you detach it."
+            f"An IoT policy {USUAL_POLICY_NAME} already exists, so the stack's policy is named {policy_name}. "
+            f"Identities with {USUAL_POLICY_NAME} keep its permissions until you detach it."
         )
     if now.identities and now.identities.policies:
         policies = ", ".join(f"{name} ({count})" for name, count in sorted(now.identities.policies.items()))
         yield (
-            f"A sample of {now.identities.sample} identities has these IoT policies already: {policies}. "
-            "Their permissions stay in effect."
+            f"A sample of {now.identities.sample} identities already has these IoT policies: {policies}. "
+            "Their permissions remain in effect."
         )
     if options.guarded and (roles := [role.name for role in now.roles if role.changes_iot]):
         yield (
-            f"{', '.join(roles)} lets signed-in users attach IoT policies themselves. The stack denies that: replace "
-            "AttachPolicy in the front end with self-attach, or remove it (docs/how-to/adopt.md#the-front-end)."
+            f"{', '.join(roles)} allows signed-in users to attach IoT policies. The stack denies that. In the front "
+            "end, replace AttachPolicy with self-attach, or remove it (docs/how-to/adopt.md#the-front-end)."
         )
     mfa = now.user_pool.get("MfaConfiguration", "OFF")
     if options.at_sign_in and mfa != "OFF":
         users = "All users have MFA" if mfa == "ON" else "Users can have MFA"
-        yield f"{users}. Users with MFA are attached by self-attach or the sweep, not at sign-in."
+        yield f"{users}. Self-attach or the sweep attaches users with MFA, not the sign-in."
     identity_pool = now.identity_pool or {}
     if identity_pool.get("AllowUnauthenticatedIdentities"):
-        yield "The identity pool allows guests, so PS311 of the smoke test fails; `--skip PS311` accepts that."
+        yield "The identity pool allows guests, so PS311 of the smoke test fails. To accept that: --skip PS311."
     if identity_pool.get("AllowClassicFlow"):
         yield "The identity pool allows the classic flow, in which users choose a role. Disable it unless you need it."
     providers = identity_pool.get("CognitoIdentityProviders", [])
     if others := _other_providers(identity_pool, str(now.user_pool["Id"])):
         yield (
-            f"The identity pool has other identity providers: {', '.join(others)}. Self-attach rejects their users and "
-            "the sweep skips them, unless the setting adopt.otherProviders names the provider."
+            f"The identity pool has other identity providers: {', '.join(others)}. Self-attach rejects their users, "
+            "and the sweep skips them. To include a provider, add it to the setting adopt.otherProviders."
         )
     if any(not each.get("ServerSideTokenCheck") for each in providers):
         yield (
-            "The identity pool does not check tokens with the user pool (ServerSideTokenCheck), so users who are "
+            "The identity pool does not check tokens with the user pool (ServerSideTokenCheck). So users who are "
             "signed out or disabled get AWS credentials until the ID token expires."
         )
 
@@ -257,36 +256,36 @@ def _blockers(adopted: Adopted, now: Inspection, options: AdoptionOptions, polic
             function = now.triggers.get(trigger)
             if function and trigger not in options.chained:
                 yield failed(
-                    f"The user pool's trigger {trigger} has a function already, {function}.",
+                    f"The user pool's trigger {trigger} already has a function, {function}.",
                     resource=pool,
-                    fix=f"Let it call the stack's function and give --chained-trigger {trigger} "
-                    "(docs/how-to/adopt.md#existing-triggers), remove it, or give --attachment self-attach.",
+                    fix=f"Let it call the stack's function, and give --chained-trigger {trigger} "
+                    "(docs/how-to/adopt.md#existing-triggers). Or remove it, or give --attachment self-attach.",
                 )
             if not function and trigger in options.chained:
                 yield failed(
-                    f"The user pool's trigger {trigger} has no function that could call the stack's.",
+                    f"The user pool's trigger {trigger} has no function that can call the stack's.",
                     resource=pool,
-                    fix=f"Remove --chained-trigger {trigger}; the stack then sets its own function.",
+                    fix=f"Omit --chained-trigger {trigger}. The stack then sets its own function.",
                 )
     if options.at_sign_in and now.unknown_settings:
         yield failed(
             f"The pools have settings that the installed AWS SDK does not know: {', '.join(now.unknown_settings)}. "
-            "Unless Lambda's SDK knows them, the deployment refuses to change the pools, because it would reset them.",
+            "Unless Lambda's SDK knows them, the deployment fails, because a change of the pools would reset them.",
             resource=pool,
-            fix="Give --attachment self-attach, which does not change the pools, or try again with a newer boto3.",
+            fix="Give --attachment self-attach, which does not change the pools, or install a newer boto3.",
         )
     if options.at_sign_in and now.custom_sender_key_arn and ":key/" not in now.custom_sender_key_arn:
         yield failed(
-            f"The user pool names the key of its custom senders by an alias, {now.custom_sender_key_arn}, for which no "
-            "permission can be granted.",
+            f"The user pool has an alias as the key of its custom senders, {now.custom_sender_key_arn}. Permissions "
+            "cannot be granted for an alias.",
             resource=pool,
             fix="Set the key's ARN in the pool's LambdaConfig.KMSKeyID, or give --attachment self-attach.",
         )
     if policy_name in now.policy_names:
         yield failed(
-            f"IoT policies named {USUAL_POLICY_NAME} and {policy_name} exist already.",
+            f"The IoT policies {USUAL_POLICY_NAME} and {policy_name} already exist.",
             resource=policy_name,
-            fix="Set another name as policyName.",
+            fix="Choose another name with the setting policyName.",
         )
     for role in now.roles:
         yield from _blockers_of_role(role, options, str(adopted.identity_pool_id))
@@ -297,13 +296,13 @@ def _blockers_of_role(role: RoleState, options: AdoptionOptions, identity_pool_i
         yield failed(
             f"The role {role.name} does not trust identity pool {identity_pool_id}, so users get no credentials.",
             resource=role.name,
-            fix="Add the identity pool to the role's trust policy as `aud`, or adopt the role that the pool gives.",
+            fix="Add the identity pool to the role's trust policy as `aud`, or adopt the role of the pool.",
         )
     added: Sequence[str] = [] if options.own_topics else _missing(role)
     count = len(role.attached) + len(added) + int(options.guarded)
     if count > _MAX_MANAGED_POLICIES:
         yield failed(
-            f"The role {role.name} would have {count} managed policies; the quota is {_MAX_MANAGED_POLICIES}.",
+            f"The role {role.name} would have {count} managed policies, but the quota is {_MAX_MANAGED_POLICIES}.",
             resource=role.name,
             fix="Detach one, or raise the quota (managed policies per role, L-0DA4ABF3).",
         )

@@ -12,6 +12,7 @@ from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.update import update_of
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, warning
 from pubsub_client.outputs import Output
@@ -79,16 +80,16 @@ def allows_managed_login(client: UserPoolClientTypeTypeDef) -> bool:
 
 
 class IdentityPoolAcceptsTokens(BlockingCheck):
-    """The identity pool gives credentials only for tokens of the app clients among its providers.
-
-    It rejects others: "Token is not from a supported provider of this identity pool". If you give an ID token, the
-    check examines its app client.
+    """The identity pool gives credentials only for tokens of the app clients among its providers. It rejects others:
+    "Token is not from a supported provider of this identity pool". If you give an ID token, the check examines its app
+    client.
     """
 
     id = "PS115"
     group = Group.PROVISIONING
     title = "the identity pool accepts the app client's tokens"
     depends_on = (OutputsAreComplete,)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Describe the identity pool."""
@@ -172,17 +173,18 @@ def _best_client(context: Context, listed: Sequence[str]) -> str:
 
 
 class AppClientSignsIn(BlockingCheck):
-    """Amplify signs in with SRP and sends no client secret.
+    """Amplify signs in with SRP and sends no client secret. Cognito refuses every sign-in if the app client has a
+    secret, or allows neither `ALLOW_USER_SRP_AUTH` nor `ALLOW_USER_AUTH`.
 
-    Cognito refuses every sign-in if the app client has a secret, or allows neither `ALLOW_USER_SRP_AUTH` nor
-    `ALLOW_USER_AUTH`. It is a warning if users sign in otherwise, by managed login or with the given ID token. It is
-    also a warning if sessions cannot be refreshed.
+    It is a warning if users sign in otherwise, with managed login or the given ID token, or if sessions cannot be
+    refreshed.
     """
 
     id = "PS116"
     group = Group.PROVISIONING
     title = "the app client allows sign-in without a secret"
     depends_on = (IdentityPoolAcceptsTokens,)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Describe the app client."""

@@ -55,7 +55,7 @@ class Check(ABC):
     """A thing and the state that it should have."""
     depends_on: ClassVar[tuple[type[Check], ...]] = ()
     """The check runs only if each of these passed or does not apply."""
-    requirements: ClassVar[frozenset[Requirement]] = frozenset({Requirement.OPERATOR})
+    requirements: ClassVar[frozenset[Requirement]] = frozenset({Requirement.OPERATOR, Requirement.STACK})
     """The check does not apply to a run that lacks one of these."""
     requires_trigger: ClassVar[bool] = False
     """The check does not apply with the setting `attachment: self-attach`."""

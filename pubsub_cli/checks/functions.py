@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import DEPLOY_AGAIN, RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, warning
 from pubsub_client.outputs import Output
@@ -40,7 +39,6 @@ _DEFAULT_CONCURRENCY = 1000
 
 class SignInFunctionsCanRun(BlockingCheck):
     """Cognito fails every sign-in if the trigger was deleted, is in state `Failed`, or has a reserved concurrency of 0.
-
     The first invocation of an `Inactive` function also fails. Without the challenge function no sign-in attaches the
     policy.
     """
@@ -49,7 +47,6 @@ class SignInFunctionsCanRun(BlockingCheck):
     group = Group.PROVISIONING
     title = "the sign-in functions can run"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -61,27 +58,20 @@ class SignInFunctionsCanRun(BlockingCheck):
 
 
 class OtherFunctionsCanRun(BlockingCheck):
-    """These functions are checked as PS127 and PS119 check those of the sign-in.
-
-    Without the worker, pending attachments stay in the retry queue. Without the sweep, missed users stay without the
-    policy. In stacks that adopt pools, the check includes the drift detector.
+    """The check is the same as PS127 and PS119, for the functions outside the sign-in. Without the worker, pending
+    attachments stay in the retry queue. Without the sweep, missed users stay without the policy. In stacks that adopt
+    pools, the check includes the drift detector.
     """
 
     id = "PS606"
     group = Group.OPERATIONS
     title = "the worker, sweep and bulk detachment functions can run"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Read the state of the functions, and compare them with the stack's template."""
         functions = context.functions_of(_OTHER_FUNCTIONS)
-        outputs = {
-            Function.WORKER: Output.RETRY_QUEUE_URL,
-            Function.SWEEP: Output.SWEEP_STATE_MACHINE_ARN,
-            Function.DETACH_ALL: Output.DETACH_ALL_STATE_MACHINE_ARN,
-        }
-        expected = {function for function, output in outputs.items() if output in context.outputs}
+        expected = [Function.SWEEP, Function.DETACH_ALL, *([Function.WORKER] if context.attaches_at_sign_in else [])]
         if missing := _missing(context, expected, functions):
             return missing
         for function in functions:
@@ -232,9 +222,8 @@ def _allows(statement: Mapping[str, Any], service: str, source_arn: str) -> bool
 
 
 class LogGroupsExist(BlockingCheck):
-    """PubSub works without log groups, but the functions may not create them.
-
-    Without them, the reasons of failed attachments and the metrics behind the alarms are lost.
+    """PubSub works without log groups, but the functions may not create them. Without them, the reasons of failed
+    attachments and the metrics behind the alarms are lost.
     """
 
     id = "PS128"
@@ -242,7 +231,6 @@ class LogGroupsExist(BlockingCheck):
     title = "the functions' log groups exist"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """List the log groups that the functions' configurations name."""
@@ -289,11 +277,11 @@ def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, Log
 
 
 class ConcurrencySuffices(BlockingCheck):
-    """A first sign-in uses two executions: the trigger, and the functions of the internal sign-in.
+    """A first sign-in uses two executions: the trigger, and the functions of the internal sign-in. Beyond the quota,
+    Lambda throttles the trigger and Cognito fails the sign-in. New AWS accounts can have a quota of 10.
 
-    Beyond the quota Lambda throttles the trigger, and Cognito fails the sign-in. New AWS accounts can have a quota of
-    10. The check requires 78: AWS IoT attaches 15 a second by default, each first sign-in takes up to 2.5 seconds, and
-    worker and sweep use 3.
+    The check requires 78: 15 attachments a second, each with two executions for 2.5 seconds, and 3 for worker and
+    sweep.
     """
 
     id = "PS131"
@@ -301,7 +289,6 @@ class ConcurrencySuffices(BlockingCheck):
     title = "Lambda concurrency is enough for first sign-ins"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:

@@ -36,10 +36,9 @@ SIGN_IN_AGAIN = (
 
 
 class IdentityIsGiven(Check):
-    """The identity pool returns the identity id for an ID token.
-
-    It rejects tokens of other app clients and, if it checks tokens, revoked ones. Without a token, the check reads the
-    identity id from the user's marker, because no AWS API returns it.
+    """The identity pool returns the identity id for an ID token. It rejects tokens of other app clients and, if it
+    checks tokens, revoked ones. Without a token, the check reads the identity id from the user's marker, because no AWS
+    API returns it.
     """
 
     id = "PS201"
@@ -66,7 +65,6 @@ class IdentityIsGiven(Check):
 
 class IdentityIsSignedIn(BlockingCheck):
     """A front end that requests credentials before the sign-in keeps a guest's, and AWS IoT evaluates the guest role.
-
     Federated users, such as those of Google, count as signed in.
     """
 
@@ -101,16 +99,15 @@ class IdentityIsSignedIn(BlockingCheck):
 
 
 class PolicyIsOnIdentities(BlockingCheck):
-    """AttachPolicy accepts any target.
-
-    The identity pool's id looks like an identity id, but an attachment to it has no effect. It is a warning unless the
-    checked identity lacks the policy.
+    """AttachPolicy accepts any target. The identity pool's id looks like an identity id, but an attachment to it has no
+    effect. It is a warning unless the checked identity lacks the policy.
     """
 
     id = "PS205"
     group = Group.IDENTITY
     title = "the IoT policy is attached to identities, not to the identity pool"
     depends_on = (PolicyExists, IdentityIsGiven)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """List what is attached to the identity pool's id."""
@@ -129,11 +126,9 @@ class PolicyIsOnIdentities(BlockingCheck):
 
 
 class PolicyIsAttached(Check):
-    """AWS IoT refuses an identity without the policy.
-
-    The trigger attaches it before Cognito issues tokens, so a later attachment is a warning. If it is missing, the
-    user's marker, the log and the queues show the cause. With `attachment: self-attach`, `pubsub smoke` calls the
-    self-attach route.
+    """AWS IoT refuses an identity without the policy. The trigger attaches it before Cognito issues tokens, so a later
+    attachment is a warning. The user's marker, the log and the queues show why it is missing. With `attachment:
+    self-attach`, `pubsub smoke` calls the self-attach route.
     """
 
     id = "PS203"

@@ -19,7 +19,6 @@ from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
-from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import (
     DEPLOY_AGAIN,
     INTERNAL_CLIENT,
@@ -47,16 +46,14 @@ _IMPACT = "the trigger cannot authenticate its internal sign-ins, so no sign-in 
 
 
 class MacKeyIsUsable(BlockingCheck):
-    """The trigger authenticates its internal sign-ins with a KMS HMAC key.
-
-    If the key is disabled or pending deletion, no sign-in attaches the policy, and attachments wait in the retry queue.
+    """The trigger authenticates its internal sign-ins with a KMS HMAC key. If the key is disabled or pending deletion,
+    no sign-in attaches the policy, and attachments wait in the retry queue.
     """
 
     id = "PS125"
     group = Group.PROVISIONING
     title = "the MAC key exists and is enabled"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -95,17 +92,15 @@ def _problem(key: KeyMetadataTypeDef) -> tuple[str, Fix] | None:
 
 
 class ParametersAreValid(BlockingCheck):
-    """Functions read the pause flag before they attach the policy; `pubsub detach --all` sets it to `true`.
-
-    Trigger, challenge and worker read the pools and the internal app client from a second parameter. PS117 checks
-    whether those exist.
+    """Functions read the pause flag before they attach the policy; `pubsub detach --all` sets it to `true`. Trigger,
+    challenge and worker read the pools and the internal app client from a second parameter. PS117 checks whether those
+    exist.
     """
 
     id = "PS126"
     group = Group.PROVISIONING
     title = "attachment is not paused and its parameters are valid"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Read both parameters in one call."""
@@ -215,17 +210,14 @@ def _set_parameter(
 
 
 class InternalSignInIsConfigured(BlockingCheck):
-    """The trigger signs in on the internal app client to learn the user's identity id.
-
-    Three triggers of the user pool create and verify the challenge of this sign-in. If one of these is missing, no
-    sign-in attaches the policy.
+    """The trigger signs in on the internal app client to learn the user's identity id. Three triggers of the user pool
+    create and verify the challenge of this sign-in. If one of these is missing, no sign-in attaches the policy.
     """
 
     id = "PS117"
     group = Group.PROVISIONING
     title = "the internal sign-in's app client and challenge exist"
     depends_on = (IdentityPoolAcceptsTokens, SignInFunctionsCanRun, ParametersAreValid)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import DRIFT_SCHEDULE, RESTORE, SWEEP_SCHEDULE, SWEEP_SCHEDULE_ROLE, Function
-from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -21,11 +20,11 @@ _ATTRIBUTES = ("MessageRetentionPeriod", "SqsManagedSseEnabled", "VisibilityTime
 """By their names in CloudFormation. SQS accepts numbers and booleans as strings."""
 _REPORTS_FAILURES = "ReportBatchItemFailures"
 
-_NO_SWEEP = "an older version without the sweep deployed the stack"
-_MACHINES = {
+_STATE_MACHINES = {
     Output.SWEEP_STATE_MACHINE_ARN: "missed users stay without the policy",
     Output.DETACH_ALL_STATE_MACHINE_ARN: "`pubsub detach --all` and the deletion of the stack fail",
 }
+"""The outputs with the state machines, and what does not work without them."""
 
 
 def messages_in(sqs: SQSClient, queue_url: str) -> int:
@@ -47,17 +46,14 @@ def redrive_commands(context: Context) -> list[PubSubCommand]:
 
 
 class QueuesExist(BlockingCheck):
-    """Attachments that a sign-in cannot complete go to the retry queue, and after several failures to the dead-letter
-    queue.
-
-    Without queue or redrive policy they are lost. You can create a deleted queue again after one minute.
+    """Unfinished attachments go to the retry queue, and after several failures to the dead-letter queue. Without queue
+    or redrive policy they are lost. You can create a deleted queue again after one minute.
     """
 
     id = "PS603"
     group = Group.OPERATIONS
     title = "both queues exist and the redrive policy is set"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -139,7 +135,6 @@ class NoDeadLetters(BlockingCheck):
     title = "the dead-letter queue is empty"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete, QueuesExist)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -156,17 +151,14 @@ class NoDeadLetters(BlockingCheck):
 
 
 class EventSourceIsEnabled(BlockingCheck):
-    """The event source mapping invokes the worker.
-
-    If it is disabled, pending attachments wait, and are lost after 14 days. If it does not report batch item failures,
-    failed attachments are lost.
+    """The event source mapping invokes the worker. If it is disabled, pending attachments wait, and are lost after 14
+    days. If it does not report batch item failures, failed attachments are lost.
     """
 
     id = "PS602"
     group = Group.OPERATIONS
     title = "the retry queue's event source is enabled"
     depends_on = (OutputsAreComplete, QueuesExist)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -228,31 +220,28 @@ def _queue_name(queue_url: str) -> str:
 
 
 class StateMachinesAreActive(BlockingCheck):
-    """Without the sweep, missed users stay without the policy.
-
-    Without the bulk detachment, `pubsub detach --all` and the deletion of the stack fail.
+    """Without the sweep, missed users stay without the policy. Without the bulk detachment, `pubsub detach --all` and
+    the deletion of the stack fail.
     """
 
     id = "PS604"
     group = Group.OPERATIONS
     title = "the state machines are active"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Describe both state machines."""
-        machines = {context.outputs[name]: impact for name, impact in _MACHINES.items() if name in context.outputs}
-        if not machines:
-            return skipped(_NO_SWEEP)
-        client = context.aws.state_machines
-        for arn, impact in machines.items():
+        client, names = context.aws.state_machines, []
+        for output, impact in _STATE_MACHINES.items():
+            arn = context.output(output)
             try:
                 state = f"is {client.describe_state_machine(stateMachineArn=arn)['status']}"
             except client.exceptions.StateMachineDoesNotExist:
                 state = "was deleted"
             if state != "is ACTIVE":
                 return failed(f"The state machine {_name(arn)} {state}: {impact}.", resource=arn, fix=RESTORE)
-        return passed(", ".join(map(_name, machines)))
+            names.append(_name(arn))
+        return passed(", ".join(names))
 
 
 def _name(arn: str) -> str:
@@ -260,21 +249,17 @@ def _name(arn: str) -> str:
 
 
 class SchedulesAreEnabled(BlockingCheck):
-    """Once a day the sweep attaches the policy to identities without it, such as those from before the deployment.
-
-    In stacks that adopt pools, the check includes the schedule of the drift detector.
+    """Once a day the sweep attaches the policy to identities without it, such as those from before the deployment. In
+    stacks that adopt pools, the check includes the schedule of the drift detector.
     """
 
     id = "PS605"
     group = Group.OPERATIONS
     title = "the sweep's schedule is enabled"
     depends_on = (OutputsAreComplete, StateMachinesAreActive)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Describe the rules, and list their targets."""
-        if Output.SWEEP_STATE_MACHINE_ARN not in context.outputs:
-            return skipped(_NO_SWEEP)
         rules = {SWEEP_SCHEDULE: context.output(Output.SWEEP_STATE_MACHINE_ARN)}
         if detector := next(iter(context.functions_of({Function.DRIFT_DETECTOR})), None):
             rules[DRIFT_SCHEDULE] = detector.arn

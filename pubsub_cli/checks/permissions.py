@@ -32,10 +32,8 @@ from pubsub_client.policy_document import IDENTITY_SERVICES, identity_service
 
 
 class CredentialsAreGiven(Check):
-    """Without AWS credentials a front end cannot sign its requests.
-
-    The identity pool refuses them if the role does not trust it. A pool that checks tokens also rejects users who were
-    signed out everywhere, disabled or deleted.
+    """Without AWS credentials a front end cannot sign its requests. The identity pool refuses them if the role does not
+    trust it. A pool that checks tokens also rejects users who were signed out everywhere, disabled or deleted.
     """
 
     id = "PS302"
@@ -170,16 +168,17 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
 
 
 class RoleAllows(BlockingCheck):
-    """AWS IoT checks both the role and the IoT policy, and closes the connection if one of them denies a request.
+    """AWS IoT evaluates both the role and the IoT policy, and closes the connection if one of them denies a request.
 
-    IAM's policy simulator decides, because it includes permissions boundaries and the organization's policies. The
-    role's documents show the reason. A condition on an unknown value, such as an IP address, is a warning.
+    IAM's policy simulator decides, and the role's documents show the reason. A condition on an unknown value, such as
+    an IP address, is a warning.
     """
 
     id = "PS306"
     group = Group.AUTHORIZATION
     title = "the role allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreValid, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Read the roles' policies, and have IAM simulate the requests."""
@@ -262,17 +261,18 @@ def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement
 
 
 class PolicyAllows(BlockingCheck):
-    """The check evaluates the policies attached to the identity, and the deployment's as if it were attached.
+    """The check evaluates the attached policies, and the deployment's as if it were attached. AWS IoT's
+    TestAuthorization decides, and the documents show the reason.
 
-    AWS IoT's TestAuthorization decides, and the documents show the reason. Common mistakes: an ARN of another region or
-    account; `topic/` instead of `topicfilter/` for subscriptions; no `client/`; MQTT wildcards, which are literal in a
-    policy.
+    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/` for subscriptions; no
+    `client/`; MQTT wildcards, which are literal in a policy.
     """
 
     id = "PS307"
     group = Group.AUTHORIZATION
     title = "the IoT policy allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreValid, PolicyExists, IdentityIsGiven)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Read the policies, and have AWS IoT test the requests."""

@@ -25,6 +25,7 @@ class PolicyExists(BlockingCheck):
     group = Group.PROVISIONING
     title = "the IoT policy exists"
     depends_on = (OutputsAreComplete,)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Read the policy."""
@@ -55,7 +56,6 @@ class TriggerIsConfigured(BlockingCheck):
     group = Group.PROVISIONING
     title = "the user pool's PostAuthentication trigger is configured"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -88,7 +88,6 @@ class NoTestUsersAreLeft(BlockingCheck):
     group = Group.PROVISIONING
     title = "no test users are left from earlier runs"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     severity = Severity.WARNING
 
     def examine(self, context: Context) -> Finding:

@@ -15,6 +15,7 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.context import Context, RoleInUse
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.sign_in import UserCanSignIn
 from pubsub_cli.checks.update import update_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
@@ -183,17 +184,16 @@ def _fits(rule: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
 
 
 class MappingGivesARole(BlockingCheck):
-    """A signed-in user gets the role of a group or a rule, or else AuthRole.
-
-    If the role mapping finds no role, or several, its `AmbiguousRoleResolution` decides between AuthRole and no
-    credentials. A deleted role stays in mappings and groups. If you name a user, the check examines only that user's
-    role.
+    """A signed-in user gets the role of a group or a rule, or else AuthRole. If the role mapping finds no role, or
+    several, its `AmbiguousRoleResolution` decides between AuthRole and no credentials. If you name a user, the check
+    examines only that user's role.
     """
 
     id = "PS304"
     group = Group.AUTHORIZATION
     title = "the identity pool gives signed-in users a role that exists"
     depends_on = (IdentityPoolAcceptsTokens, UserCanSignIn)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Read the identity pool's roles, and follow its mapping."""

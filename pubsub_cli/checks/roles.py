@@ -17,24 +17,22 @@ from pubsub_cli.iam.request import signed_in_context
 from pubsub_cli.iam.roles import attached_policies, role_name, trust_policy, why_not_trusted
 from pubsub_client.outputs import MANAGED_POLICIES, Output
 
-_STACK = frozenset({Requirement.OPERATOR, Requirement.STACK})
 _CONFIG_ACCESS = "AWSIoTConfigAccess"
 _LEAST_PRIVILEGE = "accessMode least-privilege has no managed policies: PS306 checks what the role allows"
 
 
 class RolesAreGuarded(BlockingCheck):
-    """AWSIoTConfigAccess allows about 150 control-plane actions.
+    """AWSIoTConfigAccess allows about 150 control-plane actions. Without the guard, a permissions boundary or a deny
+    policy, every signed-in user can change the IoT policy for all users.
 
-    Without the guard, every signed-in user can change the IoT policy for all users. The guard is a permissions
-    boundary, or a policy that denies if the identity pool is adopted. In access mode `least-privilege` roles must not
-    hold AWSIoTConfigAccess without that policy. Not applicable in access mode `unguarded`.
+    In access mode `least-privilege` roles must not hold AWSIoTConfigAccess without the deny policy. Not applicable in
+    access mode `unguarded`.
     """
 
     id = "PS308"
     group = Group.AUTHORIZATION
     title = "each role has the control-plane guard"
     depends_on = (OutputsAreComplete,)
-    requirements = _STACK
 
     def examine(self, context: Context) -> Finding:
         """Read the roles' boundaries and attached policies."""
@@ -100,9 +98,8 @@ def _attach(name: str, policy_arn: str) -> AwsCommand:
 
 
 class RoleHoldsThePolicies(BlockingCheck):
-    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies.
-
-    Not applicable in access mode `least-privilege`: PS306 checks the permissions.
+    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies. Not
+    applicable in access mode `least-privilege`: PS306 checks the permissions.
     """
 
     id = "PS301"
@@ -110,7 +107,6 @@ class RoleHoldsThePolicies(BlockingCheck):
     title = "AuthRole holds the access mode's policies"
     # The fix attaches AWSIoTConfigAccess, so the guard must be in place.
     depends_on = (OutputsAreComplete, RolesAreGuarded)
-    requirements = _STACK
 
     def examine(self, context: Context) -> Finding:
         """List the role's policies."""
@@ -125,17 +121,15 @@ class RoleHoldsThePolicies(BlockingCheck):
 
 
 class GroupRolesHoldThePolicies(BlockingCheck):
-    """Users of a group get its role instead of AuthRole.
-
-    Without the managed policies they are refused. Groups count only if the identity pool chooses roles by group, and
-    the role trusts this pool. Not applicable in access mode `least-privilege`.
+    """Users of a group get its role instead of AuthRole. Without the managed policies they are refused. Groups count
+    only if the identity pool chooses roles by group, and the role trusts this pool. Not applicable in access mode
+    `least-privilege`.
     """
 
     id = "PS303"
     group = Group.AUTHORIZATION
     title = "each group's role holds the access mode's policies"
     depends_on = (OutputsAreComplete, IdentityPoolAcceptsTokens, RolesAreGuarded)
-    requirements = _STACK
 
     def examine(self, context: Context) -> Finding:
         """List the groups, and the policies of their roles."""
@@ -187,15 +181,15 @@ def _missing_policies(context: Context, name: str, who: str) -> Finding | None:
 
 
 class RoleTrustsThePool(BlockingCheck):
-    """A trust policy names Cognito, the identity pool (`aud`), and whether its users have signed in (`amr`).
-
-    If it names another pool, or guests, the identity pool gives no credentials.
+    """A trust policy names Cognito, the identity pool (`aud`), and whether its users have signed in (`amr`). If it
+    names another pool, or guests, the identity pool gives no credentials.
     """
 
     id = "PS305"
     group = Group.AUTHORIZATION
     title = "the role trusts the identity pool's signed-in users"
     depends_on = (MappingGivesARole,)
+    requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Read the trust policies of the roles."""

@@ -15,11 +15,10 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.rejections import UnattachedIdentityIsRejected
 from pubsub_cli.checks.stack import RESTORE, SELF_ATTACH_API, DeployedFunction, Function
-from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, skipped, unknown
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, unknown
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
-_NO_ROUTE = "an older version without self-attach deployed the stack"
 _KEY = "POST /self-attach"
 _IAM = "AWS_IAM"
 _API_GATEWAY = "apigateway.amazonaws.com"
@@ -29,23 +28,18 @@ _MEMBER_OF_FUNCTION = b'"check"'
 
 
 class SelfAttachRouteWorks(BlockingCheck):
-    """The route `POST /self-attach` serves users that the trigger cannot attach, such as those with MFA, and all users
-    with `attachment: self-attach`.
-
-    Without IAM authorization its function receives no identity. The function is checked as PS127 and PS119 check those
-    of the sign-in.
+    """The route serves users that the trigger cannot attach, such as those with MFA, and all users with `attachment:
+    self-attach`. Without IAM authorization its function receives no identity. The check includes the function's state
+    and configuration.
     """
 
     id = "PS129"
     group = Group.PROVISIONING
     title = "the self-attach route exists and requires IAM authorization"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     def examine(self, context: Context) -> Finding:
         """Read the route, its integration and the function."""
-        if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(_NO_ROUTE)
         api_id = context.find_resource(SELF_ATTACH_API)
         function = next(iter(context.functions_of({Function.SELF_ATTACH})), None)
         if api_id is None or function is None:
@@ -73,9 +67,8 @@ class SelfAttachRouteWorks(BlockingCheck):
 
 
 class SelfAttachRepairs(Check):
-    """The test user of PS412 calls `POST /self-attach`.
-
-    Users that the trigger cannot attach, such as those with MFA, need it, and all users with `attachment: self-attach`.
+    """The test user of PS412 calls `POST /self-attach`. Users that the trigger cannot attach, such as those with MFA,
+    need it, and all users with `attachment: self-attach`.
     """
 
     id = "PS204"
@@ -86,27 +79,21 @@ class SelfAttachRepairs(Check):
 
     async def run(self, context: Context) -> Finding:
         """Call the route with the user's credentials."""
-        if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(_NO_ROUTE)
         return await self_attach(context, context.unattached_session)
 
 
 class UnsignedSelfAttachIsRejected(BlockingCheck):
-    """API Gateway must reject the request before it invokes the function.
-
-    The function takes the identity only from API Gateway, which knows it from the signature.
+    """API Gateway must reject the request before it invokes the function. The function takes the identity only from API
+    Gateway, which knows it from the signature.
     """
 
     id = "PS313"
     group = Group.SELF_ATTACH
     title = "an unsigned self-attach request is rejected"
     depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
-    requirements = frozenset({Requirement.STACK, Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
         """Call the route without credentials."""
-        if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(_NO_ROUTE)
         url = context.output(Output.SELF_ATTACH_URL)
         status, body = _post_unsigned(url)
         by_function = _MEMBER_OF_FUNCTION in body

@@ -57,9 +57,8 @@ _MFA_REQUIRED = (
 
 
 class UserCanSignIn(BlockingCheck):
-    """Cognito refuses the sign-in of a user who is disabled, unconfirmed, or has a temporary password.
-
-    An identity pool that checks tokens also rejects the tokens of disabled or deleted users.
+    """Cognito refuses the sign-in of a user who is disabled, unconfirmed, or has a temporary password. An identity pool
+    that checks tokens also rejects the tokens of disabled or deleted users.
     """
 
     id = "PS123"
@@ -101,10 +100,9 @@ class UserCanSignIn(BlockingCheck):
 
 
 class UserSignsIn(Check):
-    """The user signs in as a front end does: with SRP, or by choice-based sign-in if the app client allows only that.
-
-    `pubsub smoke` creates a test user; `--user` names another one. For a user with MFA, a one-time code or a passkey,
-    give `--id-token`.
+    """The user signs in with SRP as a front end does, or by choice-based sign-in if the app client allows only that.
+    `pubsub smoke` creates a test user; `--user` names another one. For MFA, one-time codes and passkeys, give
+    `--id-token`.
     """
 
     id = "PS121"
@@ -165,10 +163,8 @@ def _fix_sign_in(context: Context, code: str) -> Fix:
 
 
 class LastTriggerRunSucceeded(BlockingCheck):
-    """A trigger that raises an error or times out fails the sign-in.
-
-    One that cannot attach the policy logs `Failed`, with the operation and its error. A failure before this run's
-    sign-in is a warning, because it might be fixed.
+    """A trigger that raises an error or times out fails the sign-in. One that cannot attach the policy logs `Failed`,
+    with the operation and its error. A failure before this run's sign-in is a warning, because it might be fixed.
     """
 
     id = "PS124"
@@ -182,7 +178,6 @@ class LastTriggerRunSucceeded(BlockingCheck):
         LogGroupsExist,
         InternalSignInIsConfigured,
     )
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -213,10 +208,8 @@ class LastTriggerRunSucceeded(BlockingCheck):
 
 
 class RepeatSignInSkipsAttachment(Check):
-    """The trigger's log must show that it received the user's marker and skipped the attachment.
-
-    Otherwise every sign-in attaches again, which is slow. It is a warning if the user has no marker, and unknown if the
-    log line is late or ambiguous.
+    """The trigger's log must show that it skipped the attachment because of the user's marker. Otherwise every sign-in
+    attaches again, which is slow. A user without a marker is a warning. A late or ambiguous log line is unknown.
     """
 
     id = "PS122"

@@ -22,7 +22,6 @@ from pubsub_cli.checks.functions import (
     may_invoke,
     why_it_differs,
 )
-from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function, log_group_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
 from pubsub_cli.iam.evaluation import AwsDecision, Outcome
@@ -42,16 +41,14 @@ _SIGN_IN_EXECUTIONS = 2
 
 
 class PoolMayInvoke(BlockingCheck):
-    """Each function's resource-based policy must allow Cognito to invoke it.
-
-    Otherwise every sign-in fails with an UnexpectedLambdaException.
+    """Each function's resource-based policy must allow Cognito to invoke it. Otherwise every sign-in fails with an
+    UnexpectedLambdaException.
     """
 
     id = "PS114"
     group = Group.PROVISIONING
     title = "the user pool may invoke its trigger functions"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -69,17 +66,14 @@ class PoolMayInvoke(BlockingCheck):
 
 
 class TriggerIsAsDeployed(BlockingCheck):
-    """Another handler, changed variables, less time or less memory can fail the sign-in.
-
-    So can a reserved concurrency below two. More time or memory and other runtimes pass. `cdk deploy` does not detect
-    manual changes.
+    """Another handler, changed variables, less time or less memory can fail the sign-in. So can a reserved concurrency
+    below two. More time or memory and other runtimes pass. `cdk deploy` does not detect manual changes.
     """
 
     id = "PS119"
     group = Group.PROVISIONING
     title = "the sign-in functions are as deployed"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
@@ -102,16 +96,14 @@ class TriggerIsAsDeployed(BlockingCheck):
 
 
 class FunctionsMayAttach(Check):
-    """The roles of trigger, worker, self-attach and sweep must allow iot:AttachPolicy.
-
-    Otherwise sign-ins succeed, but their attachments move to the dead-letter queue.
+    """The roles of trigger, worker, self-attach and sweep must allow iot:AttachPolicy. Otherwise sign-ins succeed, but
+    their attachments move to the dead-letter queue.
     """
 
     id = "PS118"
     group = Group.PROVISIONING
     title = "the functions are permitted to attach IoT policies"
     depends_on = (OutputsAreComplete,)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Have IAM simulate the call."""

@@ -53,7 +53,7 @@ def detach(
 ) -> None:
     """Detach the IoT policy from an identity, or from all identities.
 
-    A detached user cannot use AWS IoT until the next sign-in or self-attach. After --all nobody can, until
+    A detached user cannot use AWS IoT until the next sign-in or self-attach. After --all no user can, until
     `pubsub sweep --resume`.
 
     AWS Step Functions runs a detachment of all identities. If you interrupt this command, the detachment continues. Run

@@ -1,4 +1,4 @@
-"""``pubsub doctor``: check the whole chain from settings to round trip, show what is wrong, and how to fix it."""
+"""``pubsub doctor``: check a deployment from its settings to a message, and show fixes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _IDS = "Deployment by ids, if it is not a stack of this toolkit"
 
 @dataclass(frozen=True)
 class FrontEndOptions:
-    """What the front end does."""
+    """The options for the front end."""
 
     topic: Annotated[
         list[str] | None,
@@ -120,8 +120,8 @@ class DeploymentIdOptions:
         if not any(vars(self).values()):
             if not as_operator:
                 raise PreconditionError(
-                    "there are no AWS credentials: give them by --profile or the environment; or, to check as the "
-                    "front end's user, give --id-token, --identity-pool-id, --endpoint and --region"
+                    "there are no AWS credentials: give them by --profile or the environment. To check as the front "
+                    "end's user, give --id-token, --identity-pool-id, --endpoint and --region"
                 )
             return None
         user_pool_id = self.user_pool_id or (token.user_pool_id if token else None)
@@ -233,23 +233,23 @@ def doctor(
         show_line(run, "The remaining checks need an operator's credentials:")
         for each in checks:
             show_line(run, f"  {each.id}  {each.title}")
-        show_line(run, f"run: {command}")
+        show_line(run, f"Run: {command}")
     finish_check_run(run, checked, _last_line(checked, selector), **members)
 
 
 def _has_credentials(aws: Aws) -> bool:
-    """Return whether there are credentials, valid or not.
+    """Return whether there are AWS credentials, valid or not.
 
     Raises:
         PreconditionError: the configured credentials cannot be loaded.
-        OperationError: AWS refuses them.
+        OperationError: AWS rejected them.
     """
     with aws_errors_explained(aws, "AWS"):
         return aws.has_credentials
 
 
 def _region(region: str | None, identity_pool_id: str | None) -> str | None:
-    """Return the region; an identity pool's id begins with one.
+    """Return the region: --region, or that in the identity pool's id.
 
     Raises:
         typer.BadParameter: the two options contradict each other.
@@ -258,7 +258,7 @@ def _region(region: str | None, identity_pool_id: str | None) -> str | None:
     if not found:
         return region
     if region and region != pool_region:
-        raise typer.BadParameter(f"--region is {region}, and --identity-pool-id is in {pool_region}")
+        raise typer.BadParameter(f"--region is {region}, but --identity-pool-id is in {pool_region}")
     return pool_region
 
 
@@ -294,7 +294,7 @@ def _last_line(checked: CheckRun, selector: UserSelector) -> str:
 def _operator_checks(
     checked: CheckRun, selector: UserSelector, ids: DeploymentIds | None
 ) -> tuple[list[type[Check]], str] | None:
-    """Return the checks behind the first failure that need an operator, and the operator's command; None if none do."""
+    """Return the operator checks that can explain the first failure, and the command for them; None without any."""
     if not checked.bad:
         return None
     dependencies = with_dependencies({checked.bad[0].check})

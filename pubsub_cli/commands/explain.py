@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from pubsub_cli import options
-from pubsub_cli.check_run import check_ids, wrap_line
+from pubsub_cli.check_run import check_ids
 from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_cli.checks.check import Check
 from pubsub_cli.options import RunOptions
 from pubsub_cli.output import CommandResult, emit
+from pubsub_cli.terminal import MIN_COLUMNS, wrap_line
 
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
-_WIDTH = 80
 
 
 def explain(
@@ -52,7 +52,7 @@ def _page(check: type[Check]) -> Iterator[str]:
     yield f"{check.id}  {check.title}"
     for paragraph in _text(check).split("\n\n"):
         yield ""
-        yield from wrap_line(paragraph, _WIDTH)
+        yield from wrap_line(paragraph, MIN_COLUMNS)
     if check.requires_trigger:
         yield ""
         yield "Does not apply with the setting `attachment: self-attach`."

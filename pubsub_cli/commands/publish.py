@@ -81,7 +81,7 @@ def publish(
 
 @dataclass
 class _Message:
-    """The message, and where it was published."""
+    """The message, and the topics to which it was published."""
 
     topics: list[str]
     payload: object = field(repr=False)
@@ -90,10 +90,10 @@ class _Message:
     published: list[str] = field(default_factory=list)
 
     async def publish(self, target: broker.Broker, client_id: str | None, seconds: float) -> None:
-        """Publish it to each topic in turn.
+        """Publish the message to each topic.
 
         Raises:
-            OperationError: the broker rejects it, or there is no connection.
+            OperationError: the broker rejects the message, or there is no connection.
         """
         async with broker.connected(target, client_id, seconds) as pubsub:
             try:
@@ -110,15 +110,15 @@ class _Message:
 
     @property
     def left(self) -> list[str]:
-        """The topics it was not published to."""
+        """The topics to which it was not published."""
         return self.topics[len(self.published) :]
 
     @property
     def summary(self) -> str:
-        """Where it was published, in words."""
+        """The result, in words."""
         if not self.published:
             return "nothing was published"
-        done = "acknowledged" if self.qos else "sent, and with QoS 0 not acknowledged"
+        done = "acknowledged" if self.qos else "sent; QoS 0 has no acknowledgement"
         return f"{', '.join(self.published)}: {done}"
 
     @property
@@ -145,11 +145,11 @@ def _check_payload_options(payload: str | None, text: str | None, bytes_from: st
 
 
 def _read_payload(payload: str | None, text: str | None, bytes_from: str | None) -> object:
-    """Return what to publish.
+    """Return the payload.
 
     Raises:
-        PreconditionError: it cannot be read.
-        typer.BadParameter: it is not JSON.
+        PreconditionError: the file cannot be read.
+        typer.BadParameter: the payload is not JSON.
     """
     if text is not None:
         return text
@@ -165,13 +165,13 @@ def _parse_json(text: str | bytes) -> object:
     try:
         return json_module.loads(text, parse_constant=_refuse_constant)
     except json_module.JSONDecodeError as error:
-        why = f"at line {error.lineno}, column {error.colno}: {error.msg}"
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number that is too long, or too many levels
+        why = f"line {error.lineno}, column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number that is too long, or too much nesting
         why = str(error)
     raise typer.BadParameter(
-        f"PAYLOAD is not JSON, {why}. To publish a text give --text, for anything else --bytes-from."
+        f"PAYLOAD is not JSON: {why}. To publish text, give --text; for other data, give --bytes-from."
     )
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"which has no {name}")
+    raise ValueError(f"{name} is not allowed")

@@ -20,7 +20,7 @@ from pubsub_cli.signals import exit_if_interrupted, interrupt_on_sigterm
 from pubsub_cli.terminal import check_can_confirm, confirm
 from pubsub_client._printable import one_line
 
-_NO_REASON = "no reason: SQS moved it there after the last try"
+_NO_REASON = "no reason recorded: SQS moved it after the last try"
 _SEE = "See docs/how-to/operate.md#dead-letters."
 
 
@@ -64,20 +64,20 @@ def redrive(
 
 @dataclass
 class _Redrive:
-    """The steps of one run, and their results so far."""
+    """The steps of a run, and their results."""
 
     run: options.RunOptions
     show_users: bool
     found: Sequence[DeadLetter] = ()
     task: MoveTask | None = None
     waiting: int | None = None
-    """The messages in the retry queue at the end of the wait."""
+    """The number of messages in the retry queue at the end of the wait."""
     failed_again: Sequence[DeadLetter] | None = None
     lines: list[str] = field(default_factory=list)
-    """The lines to show at the end."""
+    """The lines to print at the end."""
 
     def read(self, queues: RetryQueues) -> bool:
-        """Show the dead letters and their reasons; return whether there are any."""
+        """Show the dead letters and their reasons. Return whether there are any."""
         self.found = queues.read_dead_letters()
         more = f" (only the first {MAX_READ} were read)" if self._is_truncated else ""
         self.show(f"{_count(len(self.found), 'dead letter')} in {queues.dead_letter_queue_url}{more}")
@@ -100,10 +100,10 @@ class _Redrive:
                 resource=queues.dead_letter_queue_url,
                 fix="No message is lost: run `pubsub redrive` again.",
             )
-        self.lines.append("The worker tries them again; `pubsub redrive --dry-run` shows which fail again.")
+        self.lines.append("The worker tries them again. To see which fail again: pubsub redrive --dry-run")
 
     def wait(self, queues: RetryQueues, seconds: float) -> Finding | None:
-        """Wait for the retry queue, and return what failed again or still waits."""
+        """Wait until the retry queue is empty; return a failure if messages failed again or remained."""
         self.waiting = queues.wait_until_empty(seconds)
         bodies = {letter.body for letter in self.found}
         self.failed_again = [letter for letter in queues.read_dead_letters() if letter.body in bodies]
@@ -116,10 +116,10 @@ class _Redrive:
             )
         if self.waiting:
             return failed(
-                f"After {seconds:g} s about {_count(self.waiting, 'message')} remained in the retry queue, where the "
-                "worker continues to try.",
+                f"After {seconds:g} s about {_count(self.waiting, 'message')} remained in the retry queue. The worker "
+                "continues to try.",
                 resource=queues.retry_queue_url,
-                fix=f"Give a longer --timeout, or find out why the worker defers them. {_SEE}",
+                fix=f"Give a longer --timeout, or check why the worker defers them. {_SEE}",
             )
         self.lines = ["The retry queue is empty, and no message failed again."]
         return None
@@ -138,7 +138,7 @@ class _Redrive:
 
     @property
     def state(self) -> str:
-        """What an interrupted run leaves."""
+        """The state after an interrupt."""
         if self.task is None:
             return "no message was moved"
         if self.task.has_ended or self.task.handle is None:
@@ -148,11 +148,11 @@ class _Redrive:
 
     @property
     def stream(self) -> Any:
-        """Where progress and the prompt are shown."""
+        """The stream for progress and prompt."""
         return sys.stderr if self.run.json else sys.stdout
 
     def show(self, *lines: str) -> None:
-        """Show lines at once, before a prompt or a wait."""
+        """Show lines immediately."""
         for line in lines:
             print(one_line(line), file=self.stream, flush=True)
 

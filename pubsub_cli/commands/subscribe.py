@@ -24,7 +24,7 @@ from pubsub_client._printable import one_line
 from pubsub_client.exceptions import TopicError
 
 _CONNECT_SECONDS = 30.0
-# A burst of this size is shown late instead of dropped.
+# Larger bursts are dropped, smaller ones are shown late.
 _BUFFER = 10_000
 
 
@@ -93,13 +93,13 @@ class Reading:
     received: int = 0
     dropped: int = 0
     reader_gone: bool = False
-    """The reader of standard output has gone."""
+    """Whether the reader of standard output has closed the pipe."""
 
     async def run(self, source: broker.Broker, client_id: str | None) -> None:
-        """Show messages until --count, the timeout, or the reader's end.
+        """Show messages until --count, the timeout, or the end of the pipe.
 
         Raises:
-            PreconditionError: there is no such stack, or there are no credentials to read it with.
+            PreconditionError: there is no such stack, or there are no credentials to read its outputs.
             OperationError: there is no connection, or the broker rejects a topic filter.
         """
         async with broker.connected(source, client_id, self.seconds or _CONNECT_SECONDS) as pubsub:
@@ -113,13 +113,13 @@ class Reading:
 
     @property
     def summary(self) -> str:
-        """The received messages, in words."""
+        """The number of messages, in words."""
         wanted = f" of {self.count}" if self.count else ""
         dropped = f", {self.dropped} dropped" if self.dropped else ""
         return f"{self.received}{wanted} message{'' if self.received == 1 and not wanted else 's'} received{dropped}"
 
     async def read(self, messages: Subscription) -> None:
-        """Show messages until --count, the timeout, or the reader's end."""
+        """Show messages until --count, the timeout, or the end of the pipe."""
         try:
             async with asyncio.timeout(self.seconds) as timeout:
                 with reader_watched(lambda: self._end(timeout)):
@@ -135,7 +135,7 @@ class Reading:
             self.reader_gone = True
 
     def _end(self, timeout: asyncio.Timeout) -> None:
-        """Stop waiting for messages, because the reader has gone."""
+        """Stop waiting for messages, because the pipe was closed."""
         self.reader_gone = True
         if not timeout.expired():
             timeout.reschedule(asyncio.get_running_loop().time())
@@ -144,13 +144,13 @@ class Reading:
         now = datetime.now(UTC)
         try:
             line = as_json(message, now) if self.json else self._in_colour(as_text(message, now))
-        except RecursionError:  # Python reads a few more levels of JSON than it writes
-            _show_status(f"a message to {message.topic!r} has too many levels to be shown", "yellow")
+        except RecursionError:  # Python can read more levels of JSON than it can write
+            _show_status(f"a message to {message.topic!r} is nested too deeply to be shown", "yellow")
         else:
             write_line(line)
 
     def _in_colour(self, line: Text) -> str:
-        """Return the line for the terminal; rendering is slow, and skipped without colours."""
+        """Return the line with colours; without colours the slow rendering is skipped."""
         if self.console.color_system is None:
             return line.plain
         with self.console.capture() as captured:
@@ -160,7 +160,8 @@ class Reading:
     def _count_dropped(self, messages: Subscription) -> None:
         if messages.dropped > self.dropped:
             _show_status(
-                f"{messages.dropped - self.dropped} messages dropped: they arrive faster than they are read", "yellow"
+                f"{messages.dropped - self.dropped} messages dropped, because they arrive faster than they are read",
+                "yellow",
             )
             self.dropped = messages.dropped
 

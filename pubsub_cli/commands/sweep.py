@@ -145,9 +145,9 @@ def _lines(swept: Sweep, policy: str) -> Iterator[str]:
     if swept.queued:
         yield f"{swept.queued} users were queued for attachment."
     others = f"{swept.other_providers} from other identity providers, " if swept.other_providers else ""
-    yield (
-        f"{swept.listed} identities: {swept.guests} guests, {others}{swept.unchanged} unchanged since the last sweep."
-    )
+    noun = "identity" if swept.listed == 1 else "identities"
+    counts = f"{swept.guests} guests, {others}{swept.unchanged} unchanged since the last sweep"
+    yield f"{swept.listed} {noun}: {counts}."
     which = "every identity" if swept.full else "the identities changed since the last sweep"
     attached = "" if swept.dry_run else " and got it"
     yield f"Checked {which}: {swept.already_attached} had {policy}, {swept.attached} did not{attached}."

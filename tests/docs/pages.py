@@ -1,4 +1,4 @@
-"""The commands of the documentation, in the order of the pages."""
+"""Pages of the documentation, and the shell commands in them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from markdown_it.token import Token
 REPOSITORY = Path(__file__).parents[2]
 SHELLS = {"bash", "sh", "console"}
 OTHERS = {"ini", "json", "mermaid", "python", "ts", "yaml", ""}
-"""Languages of blocks without shell commands; an empty one is output."""
+"""Languages of code blocks without shell commands. An empty language is output."""
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a page, as it is written there.
+    """A shell command of a page.
 
     Args:
         page: the page's path in the repository.
-        line: the number of the line on which its block begins.
-        text: the command, with its comments and over all its lines.
+        line: the number of the first line of its block.
+        text: the command, with comments and line breaks.
     """
 
     page: str
@@ -47,12 +47,12 @@ def pages() -> list[str]:
 
 
 def text_of(page: str) -> str:
-    """Return a page as it stands."""
+    """Return the text of a page."""
     return (REPOSITORY / page).read_text()
 
 
 def blocks(page: str) -> Iterator[Token]:
-    """Give a page's blocks of code, fenced or indented."""
+    """Yield the code blocks of a page, fenced or indented."""
     yield from (each for each in _MARKDOWN.parse(text_of(page)) if each.type in {"fence", "code_block"})
 
 

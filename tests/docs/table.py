@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - commands as they are in the pages
-"""How the tests run commands of the documentation that they do not run as written in the shell of their page."""
+"""Commands of the documentation that ``test_commands`` cannot run unchanged: how it runs them, or why it does not."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Run:
-    """How to run a command in the shell of its page.
+    """How to run a command.
 
     Args:
-        code: the expected exit code; 130 means Ctrl-C at the end of the page.
+        code: the expected exit code; 130 sends Ctrl-C after the page's last command.
         stdin: its standard input.
         setup: shell commands to run before.
         replaced: placeholders in the command, and what replaces them: the name of an output or of a value in
             ``Checkout.values``, or shell text.
-        until: run it in the background, and continue when it has written this.
-        writes: what it must write.
-        needs: a program that may be missing; without it the command is not run.
+        until: run the command in the background, and continue when its output contains this.
+        writes: text that the output must contain.
+        needs: a program; without it the command is skipped.
     """
 
     code: int = 0
@@ -111,16 +111,16 @@ TESTED_ELSEWHERE: dict[str, list[str]] = {
         "lines DriftDetector '?ERROR ?\"Task timed out\"'",
     ],
 }
-"""Commands that need a real account, a terminal or much time, by the test under ``tests`` that runs them."""
+"""Commands that another test runs, by that test, because they need an account, a terminal or much time."""
 
 NOT_RUN: dict[str, list[str]] = {
-    "it is what runs this test": [
+    "it runs this test": [
         "make test",
     ],
-    "it needs the network; `make test` has run it before": [
+    "it needs a network; `make test` ran it before": [
         "npm ci",
     ],
-    "it is for a version that is not out yet": [
+    "that version does not exist yet": [
         ".venv/bin/uv pip install ministack==X.Y.Z",
     ],
     "`make test` runs these": [
@@ -133,7 +133,7 @@ NOT_RUN: dict[str, list[str]] = {
         "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000",
     ],
 }
-"""Commands that no test can run, by the reason."""
+"""Commands that no test runs, by the reason."""
 
 _EXECUTION = {
     "EXECUTION_ARN": '"$(aws stepfunctions list-executions --max-results 1 --output text'

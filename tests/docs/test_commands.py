@@ -1,4 +1,4 @@
-"""Every command of the documentation runs as written, or ``table.py`` says where it is tested or why it is not."""
+"""Every command of the documentation runs unchanged, or ``table.py`` says how it runs or why it does not."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from tests.e2e.conftest import Deployment
 from tests.e2e.stack_app import StackApp
 
 _LEFT_BEHIND = (".git", ".venv", "node_modules", ".local", "cdk.out", "__pycache__", ".*_cache", ".hypothesis", "dist")
-_BY_LOCAL_ENV = {"docs/tutorial.md", "docs/reference/local-cloud.md", "examples/python-pubsub/README.md"}
-"""Pages whose commands set the environment of the local cloud; on the others it is set before."""
+_PAGES_THAT_SELECT_THE_CLOUD = {"docs/tutorial.md", "docs/reference/local-cloud.md", "examples/python-pubsub/README.md"}
+"""Pages whose own commands select the local cloud. For other pages the test selects it."""
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the repository, and the stack deployed on a local cloud.
+    """A copy of the repository, with the stack deployed to a local cloud.
 
     Args:
-        directory: where it is.
+        directory: the copy.
         deployment: the stack.
-        values: the stack's outputs, and other values by the name in ``table.py``.
+        values: the stack's outputs, and other values, by the names in ``table.py``.
     """
 
     directory: Path
@@ -42,11 +42,11 @@ class Checkout:
     values: dict[str, str]
 
     def environment(self, page: str) -> dict[str, str]:
-        """Return the environment of a page's shell."""
-        return without_aws(os.environ) if page in _BY_LOCAL_ENV else self.deployment.cloud.environment()
+        """Return the environment variables of a page's shell."""
+        return without_aws(os.environ) if page in _PAGES_THAT_SELECT_THE_CLOUD else self.deployment.cloud.environment()
 
     def resolve(self, text: str, run: Run) -> str:
-        """Replace the placeholders in a command."""
+        """Return the command with its placeholders replaced."""
         for name, meant in run.replaced.items():
             text = text.replace(name, self.values.get(meant, meant))
         return text
@@ -54,7 +54,7 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """Run `make local` twice, so that it restores the saved deployment, and `make local-down` at the end."""
+    """Run `make local` twice, so that the second run restores the saved deployment."""
     directory = tmp_path_factory.mktemp("documentation") / "checkout"
     shutil.copytree(REPOSITORY, directory, ignore=shutil.ignore_patterns(*_LEFT_BEHIND))
     for name in (".venv", "node_modules"):
@@ -78,7 +78,7 @@ def _make(target: str, directory: Path) -> str:
 
 
 def _prepare(directory: Path) -> Checkout:
-    """Create what the pages assume: an Amplify project in the account, and a folder for sources."""
+    """Create what the pages assume: an Amplify project in the account, and a directory for sources."""
     state = State(directory / ".local")
     cloud = state.running()
     assert cloud
@@ -95,7 +95,7 @@ def _prepare(directory: Path) -> Checkout:
 
 @pytest.fixture
 def reader(checkout: Checkout) -> Iterator[Checkout]:
-    """The same with the user ada, who has signed in, and her token; each page gets a new user."""
+    """A checkout with the user ada, who has signed in, and her ID token. Each page gets a new user."""
     deployment = checkout.deployment
     users = deployment.cloud.client("cognito-idp")
     user = {"UserPoolId": deployment.user_pool_id, "Username": "ada"}
@@ -138,7 +138,7 @@ def test_commands_of_a_page_succeed(page: str, reader: Checkout, tmp_path: Path)
 def _run_in_one_shell(
     runs: Sequence[tuple[str, Run]], checkout: Path, notes: Path, environment: Mapping[str, str]
 ) -> list[tuple[int | None, str]]:
-    """Run commands in one bash, and return the exit code and output of each; None for one that was not reached."""
+    """Run commands in one bash, and return the exit code and output of each; None if it was not reached."""
     steps, ends = [], []
     for number, (text, run) in enumerate(runs):
         script, stdin, out, code = (notes / f"{number}.{each}" for each in ("sh", "in", "out", "code"))

@@ -14,6 +14,7 @@ from pubsub_cli.app import COMMANDS, load_command
 from pubsub_cli.checks.catalogue import CHECKS
 from tests.docs.pages import REPOSITORY, code_spans, commands, pages, text_of
 
+_OTHER_PAGES = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md"]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _OPTIONS = {
     name: {option for each in load_command(name).params for option in each.opts + each.secondary_opts} | {"--help"}
@@ -22,7 +23,7 @@ _OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", [*pages(), *_OTHER_PAGES])
 def test_links_within_the_repository_exist(page: str) -> None:
     for target in _LINK.findall(text_of(page)):
         if target.startswith(("http://", "https://")):

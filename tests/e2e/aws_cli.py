@@ -1,6 +1,6 @@
-"""Runs commands of the AWS CLI one after another in a process that keeps what they load, which is most of their cost.
+"""Runs commands of the AWS CLI in one process, because loading its modules takes most of the time.
 
-The process is not that of the tests because the AWS CLI brings another version of botocore.
+The AWS CLI needs another version of botocore than the tests, so this is not the process of the tests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 
 def run_aws(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command as a shell would, with only these environment variables."""
+    """Run a command with only these environment variables."""
     process = _process()
     assert process.stdin
     assert process.stdout
@@ -44,8 +44,8 @@ def _process() -> subprocess.Popen[str]:
 
 
 def _serve() -> None:
-    """Run each command that comes on standard input."""
-    from awscli.clidriver import create_clidriver  # type: ignore[import-untyped]  # puts its own botocore in place
+    """Run the commands from standard input."""
+    from awscli.clidriver import create_clidriver  # type: ignore[import-untyped]  # installs its own botocore
     from botocore import session
     from botocore.loaders import create_loader
 

@@ -1,7 +1,7 @@
 """Runs `pubsub` and `aws` as a shell would, without starting a process for each command.
 
-Starting Python and importing modules is most of what a command costs. Tests of signals, terminals, pipes and
-simultaneous commands start processes instead.
+Most of the time of a command is the start of Python and the imports. Tests of signals, terminals, pipes and concurrent
+commands start processes instead.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.e2e.aws_cli import run_aws
 
 _LOCK = threading.Lock()
 _MANY_FILES = 200
-# A command with the variable `beside` is a process of its own.
+# With the variable `beside` a command runs in its own process.
 _FUNCTIONS = """
 run_in_test() {{
     if [ "${{beside-}}" ]; then command "$@"; return; fi
@@ -73,8 +73,7 @@ def run_pubsub(
             replaced.enter_context(chdir(directory))
             replaced.enter_context(mock.patch.multiple(sys, argv=["pubsub", *arguments], **streams))
             code = _exit_code(program)
-        # Connections of a command that has ended are in reference cycles. paho waits with select(), which takes no file
-        # descriptor above 1023.
+        # Reference cycles keep the connections of ended commands open, and paho cannot use file descriptors above 1023.
         if len(list(Path("/dev/fd").iterdir())) > _MANY_FILES:
             gc.collect()
         for each in streams.values():
@@ -88,7 +87,7 @@ def _exit_code(program: Callable[[], None]) -> int:
         program()
     except SystemExit as end:
         return int(end.code or 0)
-    except Exception:  # noqa: BLE001 - Python itself would print it
+    except Exception:  # noqa: BLE001 - as Python prints it
         traceback.print_exc()
         return 1
     return 0
@@ -108,7 +107,7 @@ def programs() -> Iterator[str]:
 
 
 class _Command(socketserver.StreamRequestHandler):
-    """Runs one command of a shell, from its input, directory, arguments and environment."""
+    """Runs one command of a shell with its input, directory, arguments and environment."""
 
     def handle(self) -> None:
         stdin, directory = self._read(), self._read()

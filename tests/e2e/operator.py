@@ -38,7 +38,7 @@ def without_each(statements: Statements) -> Iterator[tuple[str, Statements]]:
 
 
 def unused_actions(cloud: LocalCloud, keys: Mapping[str, str], statements: Statements) -> set[str]:
-    """Return the actions of the statements that no call with these keys needed."""
+    """Return the actions of the statements that no call with these keys used."""
     signed = {name.lower(): value for name, value in keys.items()}
     sts = boto3.client("sts", region_name=cloud.region, endpoint_url=cloud.endpoint_url, **signed)  # type: ignore[call-overload]
     actions = {action for action, _ in without_each(statements)}

@@ -106,7 +106,7 @@ class TestByUser:
             UserPoolId=deployment.user_pool_id, Username=name, Password=PASSWORD, Permanent=False
         )
         for user, cause in (
-            ("nobody", f"There is no user nobody in user pool {deployment.user_pool_id}."),
+            ("missing", f"There is no user missing in user pool {deployment.user_pool_id}."),
             (name, f"User {name} still has a temporary password (FORCE_CHANGE_PASSWORD)."),
         ):
             assert _run(deployment, "attach", "--user", user, code=1)["failure"]["cause"] == cause

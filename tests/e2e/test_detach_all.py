@@ -1,4 +1,4 @@
-"""A stack with more attachments than a deletion can detach: it is refused until `pubsub detach --all` has run."""
+"""A stack with too many attachments cannot be deleted before `pubsub detach --all`."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def _resources(deployment: Deployment) -> dict[str, str]:
 
 
 def test_stack_with_too_many_attachments_is_destroyed_after_bulk_detachment(own: Deployment, tmp_path: Path) -> None:
-    _make_destroy_counts_before_it_calls_cloudformation(own, tmp_path)
-    _deletion_changes_nothing_and_names_the_command(own)
-    _everybody_is_detached_and_stays_detached(own)
+    _make_destroy_counts_identities_before_it_deletes_the_stack(own, tmp_path)
+    _deletion_fails_without_changes_and_names_the_command(own)
+    _all_identities_are_detached_and_stay_detached(own)
     own.app.destroy()
     assert own.cloud.client("iot").list_policies()["policies"] == []
 
 
-def _make_destroy_counts_before_it_calls_cloudformation(own: Deployment, directory: Path) -> None:
+def _make_destroy_counts_identities_before_it_deletes_the_stack(own: Deployment, directory: Path) -> None:
     config = directory / "config"
     config.write_text(
         f"[profile operator]\nregion = {own.cloud.region}\nendpoint_url = {own.cloud.endpoint_url}\n"
@@ -72,33 +72,33 @@ def _make_destroy_counts_before_it_calls_cloudformation(own: Deployment, directo
     assert stack["StackStatus"] == "UPDATE_COMPLETE"
 
 
-def _deletion_changes_nothing_and_names_the_command(own: Deployment) -> None:
+def _deletion_fails_without_changes_and_names_the_command(own: Deployment) -> None:
     resources, attached = _resources(own), len(own.targets())
     before = own.cloud.calls()
-    with pytest.raises(ProvisioningError) as refused:
+    with pytest.raises(ProvisioningError) as error:
         own.app.destroy()
     called = own.calls_since(before)
     assert _resources(own) == resources
     assert len(own.targets()) == attached
     assert not {name for name in called if name.startswith(("iot:De", "iot:Attach", "cognito", "lambda:Delete"))}
     for words in (f"attached to {attached} identities", "pubsub detach --all --stack AmplifyPubSub --region"):
-        assert words in str(refused.value)
+        assert words in str(error.value)
     tokens = own.sign_in(own.make_user())
     assert own.attached_policies(own.identity_id(tokens)) == [_POLICY]
 
 
-def _everybody_is_detached_and_stays_detached(own: Deployment) -> None:
+def _all_identities_are_detached_and_stay_detached(own: Deployment) -> None:
     users = [own.make_user() for _ in range(2)]
     credentials = own.credentials(own.sign_in(users[0]))
-    over, answers = threading.Event(), list[Any]()
+    stop, answers = threading.Event(), list[Any]()
 
-    def go_on_signing_in() -> None:
-        while not over.wait(1):
+    def keep_signing_in() -> None:
+        while not stop.wait(1):
             own.sign_in(users[1])
             own.sign_in(own.make_user())
             answers.append(own.self_attach(credentials))
 
-    signing_in = threading.Thread(target=go_on_signing_in)
+    signing_in = threading.Thread(target=keep_signing_in)
     signing_in.start()
     (statements,) = policies("pubsub detach --all")
     try:
@@ -106,7 +106,7 @@ def _everybody_is_detached_and_stays_detached(own: Deployment) -> None:
             done = own.pubsub("detach", "--all", "--yes", "--per-second", "1000", **keys)
             assert unused_actions(own.cloud, keys, statements) == set()
     finally:
-        over.set()
+        stop.set()
         signing_in.join()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "To delete the stack: cdk destroy" in done.stdout

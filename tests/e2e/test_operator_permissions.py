@@ -69,7 +69,7 @@ def _redrive(deployment: Deployment) -> Commands:
     """A dead letter of a user who does not exist."""
     body = {
         "userPoolId": deployment.user_pool_id,
-        "userName": "nobody",
+        "userName": "missing",
         "sub": None,
         "identityId": None,
         "mac": None,

@@ -42,7 +42,7 @@ def _attachment_denied(deployment: Deployment) -> Iterator[None]:
 
 
 def _make_dead_letter(deployment: Deployment) -> Pending:
-    """Let a user sign in while the policy cannot be attached, until the worker dead-letters the attachment."""
+    """Sign in a user while attachments fail, and wait until the worker moves the message to the dead-letter queue."""
     before = deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL)
     user = deployment.make_user()
     with _attachment_denied(deployment):
@@ -55,7 +55,7 @@ def _make_dead_letter(deployment: Deployment) -> Pending:
 
 @pytest.fixture(autouse=True)
 def _no_dead_letters(deployment: Deployment) -> Iterator[None]:
-    """Begin and end with empty queues, because other tests share the deployment."""
+    """Start and end with empty queues, because other tests share the deployment."""
     deployment.drain_queues()
     yield
     deployment.cloud.clear_faults()
@@ -70,8 +70,8 @@ def _visible(deployment: Deployment) -> int:
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
-def _dead_letter_alarm_goes_off(deployment: Deployment) -> bool:
-    """Evaluate the deployed alarm's condition against the queue itself."""
+def _dead_letter_alarm_fires(deployment: Deployment) -> bool:
+    """Evaluate the condition of the deployed alarm against the queue."""
     (alarm,) = deployment.cloud.client("cloudwatch").describe_alarms(AlarmNames=["AmplifyPubSub-dead-letters"])[
         "MetricAlarms"
     ]
@@ -93,9 +93,9 @@ def _json(deployment: Deployment, *arguments: str) -> dict[str, Any]:
 
 
 def test_dead_letter_triggers_the_alarm_and_redrive_attaches(deployment: Deployment) -> None:
-    assert not _dead_letter_alarm_goes_off(deployment)
+    assert not _dead_letter_alarm_fires(deployment)
     pending = _make_dead_letter(deployment)
-    assert _dead_letter_alarm_goes_off(deployment)
+    assert _dead_letter_alarm_fires(deployment)
     done = deployment.pubsub("redrive", "--yes", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"  1 x {_REASON}\n1 message moved to the retry queue\n" in done.stdout
@@ -103,7 +103,7 @@ def test_dead_letter_triggers_the_alarm_and_redrive_attaches(deployment: Deploym
     assert deployment.attached_policies(pending.identity_id) == ["myIoTPolicy"]
     for queue in (Output.RETRY_QUEUE_URL, Output.DEAD_LETTER_QUEUE_URL):
         assert deployment.messages_in(queue) == 0
-    assert not _dead_letter_alarm_goes_off(deployment)
+    assert not _dead_letter_alarm_fires(deployment)
 
 
 def test_alarms_use_the_metrics_that_the_trigger_logs(deployment: Deployment) -> None:
@@ -198,20 +198,20 @@ def test_redrive_interrupted_before_the_move_moves_nothing(deployment: Deploymen
     assert _visible(deployment) == 1
 
 
-class TestAsking:
+class TestPrompt:
     @staticmethod
     def _on_a_terminal(deployment: Deployment, answer: str | signal.Signals) -> tuple[int, str]:
-        """Run it on a terminal, type or signal when it asks, and return the exit code and what was shown."""
-        outside_pipelines = {name: value for name, value in deployment.cloud.environment().items() if name != "CI"}
+        """Run the command on a terminal, answer or signal at the prompt, and return the exit code and the output."""
+        environment = {name: value for name, value in deployment.cloud.environment().items() if name != "CI"}
         ours, theirs = pty.openpty()
-        asking = subprocess.Popen(
+        command = subprocess.Popen(
             [sys.executable, "-m", "pubsub_client", "redrive"],
-            env=outside_pipelines,
+            env=environment,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
         )
-        with ended(asking) as running:
+        with ended(command) as running:
             os.close(theirs)
             shown = ""
             try:
@@ -220,15 +220,15 @@ class TestAsking:
                     if shown.endswith("[y/N] "):
                         if isinstance(answer, signal.Signals):
                             running.send_signal(answer)
-                        # A signal between the prompt and the reading of the answer is seen once there is an answer.
+                        # If the signal arrives before the command reads, it takes effect with the answer.
                         os.write(ours, (answer if isinstance(answer, str) else "\n").encode())
-            except OSError:  # the other end is closed
+            except OSError:  # the command has closed its end
                 pass
             code = running.wait(timeout=60)
         os.close(ours)
         return code, shown
 
-    def test_redrive_asks_before_it_moves_messages(self, deployment: Deployment) -> None:
+    def test_redrive_moves_messages_only_after_confirmation(self, deployment: Deployment) -> None:
         pending = _make_dead_letter(deployment)
         for answer, expected in (("\n", 2), (signal.SIGINT, 130)):
             code, shown = self._on_a_terminal(deployment, answer)
@@ -242,10 +242,3 @@ class TestAsking:
         assert code == 0
         assert shown.startswith("0 dead letters in http")
         assert "[y/N]" not in shown
-
-    def test_redrive_never_asks_without_a_terminal(self, deployment: Deployment) -> None:
-        before = deployment.cloud.calls()
-        done = deployment.pubsub("redrive")
-        told = "pubsub: cannot ask for confirmation (no terminal, or CI is set): give --yes, or --dry-run"
-        assert (done.returncode, done.stderr.strip()) == (2, told)
-        assert deployment.calls_since(before) == {}

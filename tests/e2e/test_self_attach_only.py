@@ -14,7 +14,7 @@ from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, deploy, deployed
 from tests.e2e.stack_app import StackApp
-from tests.integration.local_cloud.user_pool import refusal
+from tests.integration.local_cloud.user_pool import error_of
 from tests.tokens import totp
 
 _AT_SIGN_IN = {"groups": ["admins"], "mfa": "optional"}
@@ -147,7 +147,7 @@ class TestMfa:
         found = check(json.loads(done.stdout), "PS121")
         assert (done.returncode, found["status"]) == (0, "skipped"), done.stdout
         assert "SOFTWARE_TOKEN_MFA" in found["cause"]
-        assert refusal(lambda: _sign_in_with_totp(at_sign_in, name, _OTHER_SECRET))[0] == "CodeMismatchException"
+        assert error_of(lambda: _sign_in_with_totp(at_sign_in, name, _OTHER_SECRET))[0] == "CodeMismatchException"
         tokens = _sign_in_with_totp(at_sign_in, name, secret)
         assert at_sign_in.attached_policies(at_sign_in.identity_id(tokens)) == [at_sign_in.policy_name]
         assert at_sign_in.pubsub("doctor", "--id-token", "-", stdin=tokens["IdToken"]).returncode == 0

@@ -19,7 +19,7 @@ from attachment.internal_sign_in import ClientSecrets
 from pubsub_cli.checks.update import update_of
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
-from tests.integration.local_cloud.user_pool import code_sent_by_email, refusal
+from tests.integration.local_cloud.user_pool import code_sent_by_email, error_of
 from tests.tokens import claims
 
 _TEMPORARY = "T3mporary-passw0rd!"
@@ -70,16 +70,16 @@ def test_disabled_user_gets_no_tokens_and_stays_attached(deployment: Deployment)
     who = {"UserPoolId": deployment.user_pool_id, "Username": name}
     users = deployment.cloud.client("cognito-idp")
     users.admin_disable_user(**who)
-    assert refusal(lambda: deployment.sign_in(name)) == _DISABLED
-    assert refusal(lambda: _refresh(deployment, tokens)) == _DISABLED
+    assert error_of(lambda: deployment.sign_in(name)) == _DISABLED
+    assert error_of(lambda: _refresh(deployment, tokens)) == _DISABLED
     client_id = deployment.internal_client_id
     secret_hash = ClientSecrets().secret_hash(users, deployment.user_pool_id, client_id, name)
     internal = {"AuthFlow": "CUSTOM_AUTH", "AuthParameters": {"USERNAME": name, **secret_hash}}
     start = partial(users.admin_initiate_auth, UserPoolId=deployment.user_pool_id, ClientId=client_id, **internal)
-    assert refusal(start) == _DISABLED
+    assert error_of(start) == _DISABLED
     _expect_attached(deployment, tokens)
     users.admin_enable_user(**who)
-    assert refusal(lambda: _refresh(deployment, tokens))[0] == "NotAuthorizedException"
+    assert error_of(lambda: _refresh(deployment, tokens))[0] == "NotAuthorizedException"
     _expect_attached(deployment, deployment.sign_in(name))
 
 
@@ -166,7 +166,7 @@ def test_sign_in_on_an_unlisted_app_client_attaches(deployment: Deployment) -> N
     )
     client_id = made["UserPoolClient"]["ClientId"]
     tokens = _srp(deployment, name, PASSWORD, client_id).authenticate_user()["AuthenticationResult"]
-    assert refusal(lambda: deployment.identity_id(tokens))[0] == "NotAuthorizedException"
+    assert error_of(lambda: deployment.identity_id(tokens))[0] == "NotAuthorizedException"
     users.delete_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=client_id)
     marker = deployment.marker(name)
     assert marker is not None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from botocore.session import Session
 
 from benchmarks.client import Figure, percentile
+from benchmarks.quotas import AWS_QUOTAS
 from benchmarks.scale import (
     ATTACH,
     IDENTITIES,
@@ -79,3 +81,11 @@ def test_scale_page_has_the_computed_tables() -> None:
 def test_scale_page_without_markers_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"<!-- a -->"):
         with_tables("nothing", [Table("a", ["x"], [])])
+
+
+def test_quotas_name_operations_of_aws_once() -> None:
+    aws, operations = Session(), [operation for quota in AWS_QUOTAS for operation in quota.operations]
+    for operation in operations:
+        service, _, name = operation.partition(":")
+        assert name in aws.get_service_model(service).operation_names
+    assert len(set(operations)) == len(operations)

@@ -40,11 +40,11 @@ _REQUIREMENTS = {
 _ROOT_CAUSES = """
 ## Root causes
 
-People reported these causes for signed-in users who could not publish. For each, a test breaks a healthy deployment on
-the local cloud. `pubsub doctor` must report exactly this check, and the printed fix must work as printed.
+People reported these causes for signed-in users who could not publish. For all but one, a test breaks a healthy
+deployment on the local cloud. `pubsub doctor` must report exactly this check, and the printed fix must work.
 
-| # | what is wrong | what the user sees | reported by | printed fix |
-|---|---|---|---|---|
+| what is wrong | what the user sees | reported by | printed fix |
+|---|---|---|---|
 """
 
 
@@ -52,7 +52,7 @@ def page() -> str:
     """Return the document: the checks by id, then the table of root causes."""
     sections = [_CHECKS, *(_section(check) for check in sorted(CHECKS, key=lambda each: each.id))]
     rows = {scenario.cause: _row(scenario) for scenario in SCENARIOS}
-    rows |= {cause: _line(cause, title, "", "", f"not tested: {why}") for cause, (title, why) in NOT_TESTED.items()}
+    rows |= {cause: _line(title, "", "", f"not tested: {why}") for cause, (title, why) in NOT_TESTED.items()}
     return "\n".join(sections) + _ROOT_CAUSES + "".join(rows[cause] for cause in sorted(rows))
 
 
@@ -82,11 +82,11 @@ def _row(scenario: FailureScenario) -> str:
     if isinstance(fix, tuple):
         fix = ", ".join(f"`{each}`" for each in dict.fromkeys(fix))
     check = _link(scenario.check) + (", a warning" if scenario.status == "warning" else "")
-    return _line(scenario.cause, scenario.title, scenario.symptom or "", check, fix)
+    return _line(scenario.title, scenario.symptom or "", check, fix)
 
 
-def _line(*cells: object) -> str:
-    return f"| {' | '.join(str(cell) for cell in cells)} |\n".replace("  ", " ")
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |\n".replace("  ", " ")
 
 
 if __name__ == "__main__":

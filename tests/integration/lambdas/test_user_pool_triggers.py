@@ -18,7 +18,7 @@ from tests.integration.local_cloud.account import ALLOW_IOT, make_role, make_use
 
 _MARKER = "pubsub_attachment"
 _SENDER = {"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:us-east-1:000000000000:function:sender"}
-_MODULES = ("user_pool_triggers", "pool_update", "original_settings")
+_MODULES = ("user_pool_triggers", "user_pool_groups", "pool_update", "original_settings")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import boto3
@@ -68,26 +68,10 @@ class Account:
 
     @classmethod
     def on(cls, cloud: LocalCloud) -> Self:
-        user_pool_id, client_id = make_user_pool(cloud)
-        provider = {
-            "ProviderName": f"cognito-idp.{cloud.region}.amazonaws.com/{user_pool_id}",
-            "ClientId": client_id,
-            "ServerSideTokenCheck": False,
-        }
-        identity = cloud.client("cognito-identity")
-        pools = []
-        for guests in (False, True):
-            pool_id = identity.create_identity_pool(
-                IdentityPoolName=unique("pool"),
-                AllowUnauthenticatedIdentities=guests,
-                CognitoIdentityProviders=[provider],
-            )["IdentityPoolId"]
-            role = make_role(cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
-            identity.set_identity_pool_roles(
-                IdentityPoolId=pool_id, Roles={"authenticated": role, "unauthenticated": role}
-            )
-            pools.append(pool_id)
-        return cls(cloud, user_pool_id, client_id, *pools)
+        """Create the user pool and the identity pools."""
+        account = cls(cloud, *make_user_pool(cloud), identity_pool_id="", guest_identity_pool_id="")
+        pools = account.make_identity_pool(), account.make_identity_pool(allows_guests=True)
+        return replace(account, identity_pool_id=pools[0], guest_identity_pool_id=pools[1])
 
     def client(self, service: str, credentials: Credentials) -> Any:
         """Return a boto3 client with an identity's credentials."""
@@ -133,22 +117,25 @@ class Account:
         )
         return Group(name, role)
 
-    def make_identity_pool(self, mapping: dict[str, Any] | None = None, *, checks_tokens: bool = False) -> str:
+    def make_identity_pool(
+        self, mapping: dict[str, Any] | None = None, *, checks_tokens: bool = False, allows_guests: bool = False
+    ) -> str:
         """Create an identity pool for the user pool, with a role mapping if given, and return its id."""
         provider = {
             "ProviderName": self.provider_name,
             "ClientId": self.client_id,
             "ServerSideTokenCheck": checks_tokens,
         }
-        pool_id = self.cloud.client("cognito-identity").create_identity_pool(
+        identity_pools = self.cloud.client("cognito-identity")
+        pool_id = identity_pools.create_identity_pool(
             IdentityPoolName=unique("pool"),
-            AllowUnauthenticatedIdentities=False,
+            AllowUnauthenticatedIdentities=allows_guests,
             CognitoIdentityProviders=[provider],
         )["IdentityPoolId"]
         role = make_role(self.cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
-        self.cloud.client("cognito-identity").set_identity_pool_roles(
+        identity_pools.set_identity_pool_roles(
             IdentityPoolId=pool_id,
-            Roles={"authenticated": role},
+            Roles=dict.fromkeys(("authenticated", "unauthenticated") if allows_guests else ("authenticated",), role),
             RoleMappings={f"{self.provider_name}:{self.client_id}": mapping} if mapping else {},
         )
         return str(pool_id)
@@ -198,7 +185,7 @@ def allow(action: str | list[str], resource: str = "*") -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource}
 
 
-def is_refused(call: Callable[[], object], code: str) -> bool:
+def fails_with(call: Callable[[], object], code: str) -> bool:
     """Return whether a call raises an AWS error with this code."""
     try:
         call()

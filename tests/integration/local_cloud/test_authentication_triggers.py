@@ -20,7 +20,7 @@ from tests.integration.local_cloud.account import (
     make_user_pool,
     sign_in,
 )
-from tests.integration.local_cloud.user_pool import Pool, events, recording, refusal
+from tests.integration.local_cloud.user_pool import Pool, error_of, events, recording
 from tests.tokens import totp
 
 Events = Callable[[], list[dict[str, Any]]]
@@ -184,7 +184,7 @@ def handler(event, context):
 def test_answer_that_is_not_the_event_fails_the_sign_in(failing: tuple[Pool, Path], kind: str) -> None:
     pool, _ = failing
     name = pool.user(nickname=kind)
-    assert refusal(lambda: pool.give_password(name)) == (
+    assert error_of(lambda: pool.give_password(name)) == (
         "InvalidLambdaResponseException",
         "Unrecognizable lambda output",
     )
@@ -193,8 +193,8 @@ def test_answer_that_is_not_the_event_fails_the_sign_in(failing: tuple[Pool, Pat
 def test_error_fails_the_sign_in_and_is_not_retried(failing: tuple[Pool, Path]) -> None:
     pool, file = failing
     name, before = pool.user(nickname="error"), len(events(file))
-    refused = refusal(lambda: pool.give_password(name))
-    assert refused == ("UserLambdaValidationException", "PostAuthentication failed with error not today.")
+    error = error_of(lambda: pool.give_password(name))
+    assert error == ("UserLambdaValidationException", "PostAuthentication failed with error not today.")
     assert len(events(file)) == before + 1
 
 
@@ -202,8 +202,8 @@ def test_trigger_that_is_late_three_times_fails_the_sign_in(failing: tuple[Pool,
     pool, _ = failing
     name, begun = pool.user(nickname="late"), time.monotonic()
     with pool.cloud.trigger_timeout(0.2):
-        refused = refusal(lambda: pool.give_password(name))
-    assert refused == (
+        error = error_of(lambda: pool.give_password(name))
+    assert error == (
         "UnexpectedLambdaException",
         "PostAuthentication invocation failed due to error Socket timeout while invoking Lambda function.",
     )
@@ -238,14 +238,14 @@ def test_pre_authentication_event_has_the_documented_form(cloud: LocalCloud, tmp
     pool.idp.initiate_auth(
         ClientId=pool.client_id, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters={"REFRESH_TOKEN": token}
     )
-    refusal(lambda: pool.give_password("missing"))
+    error_of(lambda: pool.give_password("missing"))
     assert len(events(tmp_path / "events")) == 2
 
 
 def test_error_of_pre_authentication_rejects_every_sign_in(cloud: LocalCloud) -> None:
     pool = Pool(cloud, pre_authentication="def handler(event, context): raise ValueError('an unknown app client')")
     name = pool.user()
-    refused = ("UserLambdaValidationException", "PreAuthentication failed with error an unknown app client.")
-    assert refusal(lambda: pool.start_challenge(name)) == refused
-    assert refusal(lambda: pool.give_password(name)) == refused
-    assert refusal(lambda: pool.give_password(name, "wrong")) == refused
+    error = ("UserLambdaValidationException", "PreAuthentication failed with error an unknown app client.")
+    assert error_of(lambda: pool.start_challenge(name)) == error
+    assert error_of(lambda: pool.give_password(name)) == error
+    assert error_of(lambda: pool.give_password(name, "wrong")) == error

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,17 @@ from tests.integration.local_cloud.account import ALLOW_IOT, document, make_func
 
 LIST = "iot:ListPolicies"
 
-pytestmark = pytest.mark.usefixtures("faultless")
+_CLIENTS: dict[str, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def no_faults(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No faults before and after the test, and clients that do not retry."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(cloud, "_clients", _CLIENTS)
+    cloud.clear_faults()
+    yield
+    cloud.clear_faults()
 
 
 @dataclass(frozen=True)

@@ -20,23 +20,23 @@ def allow(account: Account, *resources: str, action: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def user(account: Account) -> Identity:
     """A user whose policies use policy variables."""
-    made = account.user()
+    user = account.user()
     account.attach(
-        made.identity_id,
+        user.identity_id,
         allow(account, f"client/{SUB}", action="iot:Connect"),
         allow(account, f"topic/{SUB}/*", "topic/all/${iot:ClientId}/*", action="iot:Publish"),
         allow(account, f"topic/{SUB}/*", "topic/readable/*", action="iot:Receive"),
         allow(account, f"topicfilter/{SUB}/*", "topicfilter/#", action="iot:Subscribe"),
-        allow(account, f"topic/{SUB}/kept/*", action="iot:RetainPublish"),
+        allow(account, f"topic/{SUB}/retained/*", action="iot:RetainPublish"),
     )
-    return made
+    return user
 
 
 @pytest.fixture(scope="module")
 def publisher(account: Account) -> Identity:
-    made = account.user()
-    account.attach(made.identity_id, ALLOW_IOT)
-    return made
+    user = account.user()
+    account.attach(user.identity_id, ALLOW_IOT)
+    return user
 
 
 @pytest.mark.parametrize("version", Version, ids=lambda each: each.name)
@@ -53,7 +53,7 @@ class TestVersions:
             assert mqtt.subscribe(f"{user.identity_id}/orders/#") == 0
             assert mqtt.publish(f"{user.identity_id}/orders") == 0
             assert mqtt.publish(f"all/{user.identity_id}/orders") == 0
-            assert mqtt.publish(f"{user.identity_id}/kept/1", retain=True) == 0
+            assert mqtt.publish(f"{user.identity_id}/retained/1", retain=True) == 0
 
     @pytest.mark.parametrize("will", [None, "elsewhere"])
     def test_connect_is_denied(self, account: Account, user: Identity, version: Version, will: str | None) -> None:

@@ -51,14 +51,14 @@ def _listed(identity: Any, pool_id: str, identity_id: str) -> dict[str, Any]:
 
 
 def test_changes_between_identity_pages_neither_skip_nor_repeat_others(identity: Any, pool_id: str) -> None:
-    made = {identity.get_id(IdentityPoolId=pool_id)["IdentityId"] for _ in range(6)}
+    first = {identity.get_id(IdentityPoolId=pool_id)["IdentityId"] for _ in range(6)}
     page = identity.list_identities(IdentityPoolId=pool_id, MaxResults=3)
     seen = _ids(page["Identities"])
     identity.delete_identities(IdentityIdsToDelete=seen)
-    meanwhile = {identity.get_id(IdentityPoolId=pool_id)["IdentityId"] for _ in range(3)}
+    later = {identity.get_id(IdentityPoolId=pool_id)["IdentityId"] for _ in range(3)}
     rest = _ids(_all_identities(identity, pool_id, NextToken=page["NextToken"]))
     assert len(rest) == len(set(rest))
-    assert set(rest) - meanwhile == made - set(seen)
+    assert set(rest) - later == first - set(seen)
 
 
 def test_identity_page_needs_a_token_of_its_pool_and_at_most_60(account: Account, identity: Any, pool_id: str) -> None:
@@ -73,11 +73,11 @@ def test_identity_page_needs_a_token_of_its_pool_and_at_most_60(account: Account
 def test_guest_who_signs_in_has_a_login_and_a_later_date(account: Account, identity: Any) -> None:
     pool_id, guest = account.guest_identity_pool_id, account.guest().identity_id
     assert _listed(identity, pool_id, guest)["Logins"] == []
-    made = _listed(identity, pool_id, guest)["LastModifiedDate"]
+    before = _listed(identity, pool_id, guest)["LastModifiedDate"]
     token = sign_in(account.cloud, account.client_id, make_user(account.cloud, account.user_pool_id))["IdToken"]
     identity.get_credentials_for_identity(IdentityId=guest, Logins={account.provider_name: token})
     assert _listed(identity, pool_id, guest)["Logins"] == [account.provider_name]
-    assert _listed(identity, pool_id, guest)["LastModifiedDate"] > made
+    assert _listed(identity, pool_id, guest)["LastModifiedDate"] > before
 
 
 def test_guest_identity_merged_into_a_user_is_disabled(account: Account, identity: Any) -> None:

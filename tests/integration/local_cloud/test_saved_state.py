@@ -19,7 +19,7 @@ def handler(event, context):
 """
 
 
-class _Made:
+class _Resources:
     """One resource of each kind that a deployment needs."""
 
     def __init__(self, cloud: LocalCloud) -> None:
@@ -50,7 +50,7 @@ class _Saved:
     empty: Path
     first: Path
     changed: Path
-    made: _Made
+    resources: _Resources
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +59,14 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> _Saved:
     empty, first, changed = (directory / name for name in ("empty", "first", "changed"))
     with LocalCloud.start() as cloud:
         cloud.save(empty)
-        made = _Made(cloud)
+        resources = _Resources(cloud)
         # The update of the function is not complete when the state is saved.
-        cloud.client("lambda").update_function_configuration(FunctionName=made.function, Description="updated")
+        cloud.client("lambda").update_function_configuration(FunctionName=resources.function, Description="updated")
         cloud.save(first)
     with LocalCloud.start(saved=first) as restored:
-        restored.client("ssm").put_parameter(Name=made.parameter, Value="changed", Type="String", Overwrite=True)
+        restored.client("ssm").put_parameter(Name=resources.parameter, Value="changed", Type="String", Overwrite=True)
         restored.save(changed)
-    return _Saved(empty, first, changed, made)
+    return _Saved(empty, first, changed, resources)
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +77,12 @@ def restored(saved: _Saved) -> Iterator[LocalCloud]:
 
 
 @pytest.fixture
-def made(saved: _Saved) -> _Made:
-    return saved.made
+def resources(saved: _Saved) -> _Resources:
+    return saved.resources
 
 
-def test_restored_user_has_the_same_identity(restored: LocalCloud, made: _Made) -> None:
-    account = made.account
+def test_restored_user_has_the_same_identity(restored: LocalCloud, resources: _Resources) -> None:
+    account = resources.account
     (name,) = (
         user["Username"] for user in restored.client("cognito-idp").list_users(UserPoolId=account.user_pool_id)["Users"]
     )
@@ -90,37 +90,37 @@ def test_restored_user_has_the_same_identity(restored: LocalCloud, made: _Made) 
     logins = {account.provider_name: tokens["IdToken"]}
     identities = restored.client("cognito-identity")
     identity_id = identities.get_id(IdentityPoolId=account.identity_pool_id, Logins=logins)["IdentityId"]
-    assert identity_id == made.user.identity_id
+    assert identity_id == resources.user.identity_id
     page = identities.list_identities(IdentityPoolId=account.identity_pool_id, MaxResults=60)
     assert [each["IdentityId"] for each in page["Identities"]] == [identity_id]
 
 
-def test_restored_policy_keeps_its_targets_and_accepts_more(restored: LocalCloud, made: _Made) -> None:
+def test_restored_policy_keeps_its_targets_and_accepts_more(restored: LocalCloud, resources: _Resources) -> None:
     iot = restored.client("iot")
     more = f"us-east-1:{uuid.uuid4()}"
-    iot.attach_policy(policyName=made.policy, target=more)
-    targets = iot.list_targets_for_policy(policyName=made.policy)["targets"]
-    assert sorted(targets) == sorted([made.user.identity_id, more])
+    iot.attach_policy(policyName=resources.policy, target=more)
+    targets = iot.list_targets_for_policy(policyName=resources.policy)["targets"]
+    assert sorted(targets) == sorted([resources.user.identity_id, more])
 
 
-def test_restored_function_runs(restored: LocalCloud, made: _Made) -> None:
-    answer = restored.client("lambda").invoke(FunctionName=made.function, Payload=b'{"question": 42}')
+def test_restored_function_runs(restored: LocalCloud, resources: _Resources) -> None:
+    answer = restored.client("lambda").invoke(FunctionName=resources.function, Payload=b'{"question": 42}')
     assert answer["Payload"].read() == b'{"answer": 42}'
-    configuration = restored.client("lambda").get_function_configuration(FunctionName=made.function)
+    configuration = restored.client("lambda").get_function_configuration(FunctionName=resources.function)
     assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
 
 
-def test_restored_queue_has_the_new_port_and_the_waiting_message(restored: LocalCloud, made: _Made) -> None:
+def test_restored_queue_has_the_new_port_and_the_waiting_message(restored: LocalCloud, resources: _Resources) -> None:
     sqs: Any = restored.client("sqs")
-    url = sqs.get_queue_url(QueueName=made.queue)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=resources.queue)["QueueUrl"]
     assert f":{restored.port}/" in url
     assert [each["Body"] for each in sqs.receive_message(QueueUrl=url)["Messages"]] == ["waiting"]
 
 
-def test_restored_object_parameter_and_key_are_the_same(restored: LocalCloud, made: _Made) -> None:
-    assert restored.client("s3").get_object(Bucket=made.bucket, Key="asset")["Body"].read() == b"\x00\xff"
-    assert restored.client("ssm").get_parameter(Name=made.parameter)["Parameter"]["Value"] == "changed"
-    assert made._mac(restored) == made.mac
+def test_restored_object_parameter_and_key_are_the_same(restored: LocalCloud, resources: _Resources) -> None:
+    assert restored.client("s3").get_object(Bucket=resources.bucket, Key="asset")["Body"].read() == b"\x00\xff"
+    assert restored.client("ssm").get_parameter(Name=resources.parameter)["Parameter"]["Value"] == "changed"
+    assert resources._mac(restored) == resources.mac
 
 
 def test_state_of_an_empty_cloud_is_restored(saved: _Saved, tmp_path: Path) -> None:

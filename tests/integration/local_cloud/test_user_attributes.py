@@ -16,20 +16,17 @@ from tests.integration.local_cloud.account import (
     sign_in,
     unique,
 )
-from tests.integration.local_cloud.user_pool import Pool, refusal
+from tests.integration.local_cloud.user_pool import Pool, error_of
 from tests.tokens import claims
 
 UNAUTHORIZED = "NotAuthorizedException.*A client attempted to write unauthorized attribute"
 NOT_FOUND = ("UserNotFoundException", "User does not exist.")
-SCHEMA = [
-    {"Name": "email", "Required": True, "Mutable": True, "AttributeDataType": "String"},
-    {"Name": "marker", "Mutable": True, "AttributeDataType": "String"},
-]
+SCHEMA = [{"Name": "marker", "Mutable": True, "AttributeDataType": "String"}]
 
 
 @pytest.fixture(scope="module")
 def user_pool_id(cloud: LocalCloud) -> str:
-    """A user pool with a required attribute and a custom one."""
+    """A user pool with a custom attribute."""
     return make_user_pool(cloud, {"Schema": SCHEMA})[0]
 
 
@@ -53,17 +50,6 @@ def tokens(cloud: LocalCloud, user_pool_id: str, **client: Any) -> dict[str, str
 def test_sign_up_writes_attributes_that_the_client_may_write(cloud: LocalCloud, user_pool_id: str) -> None:
     client_id = make_app_client(cloud, user_pool_id, WriteAttributes=["email", "custom:marker"])
     sign_up(cloud, client_id, email="ada@example.com", custom_marker="set")
-
-
-def test_sign_up_needs_the_required_attributes(cloud: LocalCloud, user_pool_id: str) -> None:
-    with pytest.raises(ClientError, match=r"InvalidParameterException.*email: The attribute is required"):
-        sign_up(cloud, make_app_client(cloud, user_pool_id), nickname="ada")
-
-
-def test_email_address_as_user_name_counts_as_the_required_attribute(cloud: LocalCloud) -> None:
-    pool = {"Schema": SCHEMA[:1], "UsernameAttributes": ["email"]}
-    _, client_id = make_user_pool(cloud, pool)
-    cloud.client("cognito-idp").sign_up(ClientId=client_id, Username=f"{unique('ada')}@example.com", Password=PASSWORD)
 
 
 def test_user_updates_only_what_the_app_client_may_write(cloud: LocalCloud, user_pool_id: str) -> None:
@@ -121,7 +107,7 @@ def test_alias_in_another_case_signs_in(pool: Pool, alias: str) -> None:
 def test_unverified_address_is_no_alias(pool: Pool) -> None:
     value = f"{unique('Ada')}@Example.com"
     pool.user(email=value)
-    assert refusal(lambda: pool.give_password(value.lower())) == NOT_FOUND
+    assert error_of(lambda: pool.give_password(value.lower())) == NOT_FOUND
 
 
 def test_administrator_finds_a_user_by_a_name_in_another_case(pool: Pool) -> None:
@@ -130,15 +116,8 @@ def test_administrator_finds_a_user_by_a_name_in_another_case(pool: Pool) -> Non
     assert found["Username"] == name
 
 
-def test_user_name_in_another_case_is_taken(pool: Pool) -> None:
-    other = pool.user().upper()
-    made = refusal(lambda: pool.idp.admin_create_user(UserPoolId=pool.user_pool_id, Username=other))
-    signed_up = refusal(lambda: pool.idp.sign_up(ClientId=pool.client_id, Username=other, Password=PASSWORD))
-    assert {made[0], signed_up[0]} == {"UsernameExistsException"}
-
-
 def test_case_sensitive_pool_distinguishes_names_by_case(cloud: LocalCloud) -> None:
     pool = Pool(cloud)
     name = pool.user()
-    assert refusal(lambda: pool.give_password(name.upper())) == NOT_FOUND
+    assert error_of(lambda: pool.give_password(name.upper())) == NOT_FOUND
     pool.idp.admin_create_user(UserPoolId=pool.user_pool_id, Username=name.upper(), MessageAction="SUPPRESS")

@@ -29,7 +29,6 @@ from tests.tokens import totp
 FLOWS = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
 CHOICES = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "SMS_OTP"]}}
 """The policies of a user pool that allows codes besides the password."""
-# A sign-in that begins with SRP continues with the password and then the challenge.
 CHALLENGES = """
 def handler(event, context):
     session = event["request"].get("session", [])
@@ -37,8 +36,6 @@ def handler(event, context):
         event["response"] = (
             {"issueTokens": True, "failAuthentication": False}
             if session and session[-1]["challengeName"] == "CUSTOM_CHALLENGE" and session[-1]["challengeResult"]
-            else {"challengeName": "PASSWORD_VERIFIER", "issueTokens": False, "failAuthentication": False}
-            if session and session[-1]["challengeName"] == "SRP_A"
             else {"challengeName": "CUSTOM_CHALLENGE", "issueTokens": False, "failAuthentication": False}
         )
     if event["triggerSource"].startswith("Create"):
@@ -217,7 +214,7 @@ def events(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def refusal(call: Callable[[], object]) -> tuple[str, str]:
+def error_of(call: Callable[[], object]) -> tuple[str, str]:
     """Return the code and message of the error that a call raises."""
     try:
         answer = call()

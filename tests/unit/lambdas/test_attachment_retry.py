@@ -154,7 +154,7 @@ def test_only_throttled_attachments_are_repeated_in_place(
 
 def test_user_is_checked_again_before_each_attempt(worker: Worker) -> None:
     def throttle_and_delete(_: PendingAttachment) -> None:
-        worker.chain.user_can_sign_in = False  # another user has the name by now
+        worker.chain.user_can_sign_in = False  # another user has the name now
         raise _THROTTLED
 
     worker.chain.on_attach = throttle_and_delete

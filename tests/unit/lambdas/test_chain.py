@@ -1,4 +1,4 @@
-"""The chain with stubs of AWS: the internal sign-in, and for which user the identity is found."""
+"""The chain with stubs of AWS: internal sign-in, identity and attachment."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _USER = {
 
 
 class Stubs:
-    """A chain whose clients respond as a test says, and only to the requests that they must get."""
+    """A chain with stubbed clients, which respond only to the expected requests."""
 
     def __init__(self, module: Any) -> None:
         self.chain = module.Chain(abandonable_session(threading.Event()))
@@ -101,7 +101,7 @@ class Stubs:
         )
 
     def sign_in(self, sub: str = _SUB) -> None:
-        """Have the internal sign-in return an ID token of this user, and GetId an identity for the token."""
+        """Let the internal sign-in return an ID token of this user, and GetId an identity for the token."""
         token = _token(sub)
         self.start_sign_in()
         self.answer_challenge({"AuthenticationResult": {"IdToken": token}})
@@ -124,7 +124,7 @@ def stubs(load: Load) -> Stubs:
 
 
 def _token(sub: str) -> str:
-    """Return an ID token as Cognito makes it, without padding."""
+    """Return an ID token without padding, as Cognito does."""
     parts = (json.dumps(each).encode() for each in ({"alg": "RS256"}, {"sub": sub}))
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "signature"])
 

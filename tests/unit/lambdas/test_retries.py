@@ -96,5 +96,5 @@ def test_rate_limiter_spaces_calls_and_slows_down_after_throttling() -> None:
     assert (seconds_of(1), seconds_of(80)) == (0, 10)
     limiter.slow_down()
     assert (seconds_of(8), seconds_of(8)) == (2, 1)
-    clock.sleep(60)  # a break is not made up for
+    clock.sleep(60)  # unused time does not allow more calls later
     assert seconds_of(9) == 1

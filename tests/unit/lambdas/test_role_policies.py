@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.unit.lambdas.conftest import Load
-from tests.unit.lambdas.fake_aws import AwsError, FakeRole, FakeStack
+from tests.unit.lambdas.fake_aws import AwsError, FakeRole, FakeSsm, FakeStack
 
 _ROLE = "amplify-shop-dev-authRole"
 _DATA = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
 _CONFIG = "arn:aws:iam::aws:policy/AWSIoTConfigAccess"
+_RECORD = "/AmplifyPubSub/role-policies/0123abcd/Config"
 _DENY = "arn:aws:iam::123456789012:policy/ControlPlaneDeny"
 
 
@@ -22,22 +22,20 @@ class Policy:
 
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.role, self.stack = FakeRole(module._iam), FakeStack(module._stacks)
+        self.role, self.stack, self.ssm = FakeRole(module._iam), FakeStack(module._stacks), FakeSsm(module._ssm)
 
     def run(
-        self,
-        request_type: str,
-        physical_id: str | None = None,
-        policy_arn: str = _CONFIG,
-        *,
-        request_id: str | None = None,
-        **properties: Any,
+        self, request_type: str, physical_id: str | None = None, policy_arn: str = _CONFIG, **properties: Any
     ) -> str:
         event: dict[str, Any] = {
             "RequestType": request_type,
-            "RequestId": request_id or str(uuid.uuid4()),
             "StackId": "stack-id",
-            "ResourceProperties": {"RoleName": _ROLE, "PolicyArn": policy_arn, **properties},
+            "ResourceProperties": {
+                "RoleName": _ROLE,
+                "PolicyArn": policy_arn,
+                "RecordParameter": _RECORD,
+                **properties,
+            },
         }
         answer = self.module.on_event(event | ({"PhysicalResourceId": physical_id} if physical_id else {}), None)
         return str(answer["PhysicalResourceId"])
@@ -55,7 +53,7 @@ def test_only_a_policy_that_was_attached_here_is_detached(policy: Policy, held: 
     assert policy.role.policies == {_CONFIG, _DATA}
     assert policy.run("Update", physical_id) == physical_id
     assert policy.run("Delete", physical_id) == physical_id
-    assert policy.role.policies == held
+    assert (policy.role.policies, policy.ssm.values) == (held, {})
 
 
 def test_update_attaches_our_policy_again(policy: Policy) -> None:
@@ -101,14 +99,18 @@ def test_policy_that_cannot_be_attached_is_reported(
     policy.role.failures[operation] = [AwsError(code)]
     with pytest.raises(policy.module.NotAttachedError, match=message):
         policy.run("Create")
+    assert policy.ssm.values == {}
 
 
 def test_repeated_request_returns_the_same_physical_id(policy: Policy) -> None:
-    """Lambda can make an asynchronous invocation twice."""
-    physical_id = policy.run("Create", request_id="the same")
-    assert policy.run("Create", request_id="the same") == physical_id
+    """Lambda can make an asynchronous invocation twice, and repeats one that was interrupted."""
+    physical_id = policy.run("Create")
+    assert policy.run("Create") == physical_id
     policy.run("Delete", physical_id)
     assert policy.role.policies == set()
+    policy.role.policies = {_CONFIG}  # attached by another person
+    policy.run("Delete", policy.run("Create"))
+    assert policy.role.policies == {_CONFIG}
 
 
 def test_failed_creation_detaches_the_policy(policy: Policy) -> None:
@@ -116,7 +118,7 @@ def test_failed_creation_detaches_the_policy(policy: Policy) -> None:
     policy.role.failures["attach_role_policy"] = [AwsError("ServiceFailure", is_late=True)]
     with pytest.raises(ClientError, match="ServiceFailure"):
         policy.run("Create")
-    assert policy.role.policies == set()
+    assert (policy.role.policies, policy.ssm.values) == (set(), {})
 
 
 def test_deletion_after_the_role_succeeds(policy: Policy) -> None:

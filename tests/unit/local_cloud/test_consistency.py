@@ -13,25 +13,25 @@ OTHER = TARGET._replace(region="eu-west-1")
 
 @pytest.fixture
 def propagation(clock: Clock) -> PolicyPropagation:
-    made = PolicyPropagation(clock)
-    made.seconds = 10.0
-    return made
+    propagation = PolicyPropagation(clock)
+    propagation.seconds = 10.0
+    return propagation
 
 
 def test_propagation_separates_regions_and_other_policies(propagation: PolicyPropagation) -> None:
     propagation.changed("policy", {}, {OTHER: "new"})
-    assert propagation.acting(TARGET, {"policy": "new"}) == {"policy": "new"}
-    assert propagation.acting(OTHER, {"policy": "new", "other": "same"}) == {"other": "same"}
+    assert propagation.effective(TARGET, {"policy": "new"}) == {"policy": "new"}
+    assert propagation.effective(OTHER, {"policy": "new", "other": "same"}) == {"other": "same"}
 
 
 def test_propagation_ends_when_the_delay_is_set_again(propagation: PolicyPropagation) -> None:
     propagation.changed("policy", {}, {TARGET: "new"})
     propagation.seconds = 0.0
-    assert propagation.acting(TARGET, {"policy": "new"}) == {"policy": "new"}
+    assert propagation.effective(TARGET, {"policy": "new"}) == {"policy": "new"}
 
 
 @given(st.lists(st.tuples(st.floats(0, 20), st.sampled_from([None, "a", "b"])), max_size=20), st.floats(0, 30))
-def test_acting_policy_is_what_was_attached_a_delay_ago(changes: list[tuple[float, str | None]], later: float) -> None:
+def test_effective_policy_is_that_of_a_delay_ago(changes: list[tuple[float, str | None]], later: float) -> None:
     clock = Clock()
     propagation = PolicyPropagation(clock)
     propagation.seconds = 10.0
@@ -44,4 +44,4 @@ def test_acting_policy_is_what_was_attached_a_delay_ago(changes: list[tuple[floa
     clock.now += later
     expected = [document for when, document in history if when + 10.0 <= clock.now][-1]
     attached = {"policy": history[-1][1]} if history[-1][1] else {}
-    assert propagation.acting(TARGET, attached).get("policy") == expected
+    assert propagation.effective(TARGET, attached).get("policy") == expected

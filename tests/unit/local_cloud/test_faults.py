@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +19,6 @@ from local_cloud.faults import (
     parse_fault,
 )
 from local_cloud.faults.injection import ActiveFaults, TokenBucket
-from local_cloud.faults.quotas import AWS_QUOTAS, quota_of
 from tests.unit.local_cloud.conftest import Clock
 
 DOCUMENT = {"operations": ["iot:AttachPolicy"]}
@@ -175,29 +173,3 @@ def test_clearing_an_exhausted_fault_ends_its_hanging_calls(faults: ActiveFaults
     assert not active.cleared.is_set()
     faults.clear(operation=ATTACH)
     assert active.cleared.is_set()
-
-
-QUOTA_OPERATIONS = [operation for quota in AWS_QUOTAS for operation in quota.operations]
-
-
-@pytest.fixture(scope="module")
-def aws() -> Session:
-    return Session()
-
-
-@pytest.mark.parametrize("operation", QUOTA_OPERATIONS)
-def test_quota_names_an_operation_of_aws(aws: Session, operation: str) -> None:
-    service, _, name = operation.partition(":")
-    assert name in aws.get_service_model(service).operation_names
-
-
-def test_operation_has_one_quota() -> None:
-    assert len(set(QUOTA_OPERATIONS)) == len(QUOTA_OPERATIONS)
-
-
-def test_fault_of_a_quota_throttles_all_its_operations() -> None:
-    fault = quota_of("cognito-idp:AdminInitiateAuth").fault
-    assert fault.operations == ("cognito-idp:InitiateAuth", "cognito-idp:AdminInitiateAuth")
-    assert fault.effect == Throttle(120)
-    with pytest.raises(KeyError):
-        quota_of("iot:ListPolicies")

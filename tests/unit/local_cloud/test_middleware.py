@@ -9,8 +9,8 @@ from local_cloud.middleware import with_own_addresses
 
 FAULTS = "/_local_cloud/faults"
 KEYS = (
-    "faults, policy_propagation_seconds, permission_propagation_seconds, execution_consistency_seconds, "
-    "credentials_lifetime_seconds, trigger_timeout_seconds, only_readable_attributes"
+    "faults, policy_propagation_seconds, permission_propagation_seconds, credentials_lifetime_seconds, "
+    "trigger_timeout_seconds, only_readable_attributes"
 )
 
 

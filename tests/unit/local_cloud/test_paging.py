@@ -24,14 +24,14 @@ def test_pages_contain_each_key_once_in_order(keys: set[str], size: int) -> None
 
 
 @given(KEYS, KEYS, KEYS, st.integers(1, 5))
-def test_keys_added_and_removed_between_pages_move_no_other(
-    staying: set[str], going: set[str], coming: set[str], size: int
+def test_changes_between_pages_neither_skip_nor_repeat_other_keys(
+    kept: set[str], removed: set[str], added: set[str], size: int
 ) -> None:
-    keys = SortedKeys(staying | going)
+    keys = SortedKeys(kept | removed)
     first = keys.page("owner", None, size)
-    for key in going - staying:
+    for key in removed - kept:
         keys.remove(key)
-    for key in coming - staying - going:
+    for key in added - kept - removed:
         keys.append(key)
     rest = []
     token = first.next_token
@@ -39,8 +39,8 @@ def test_keys_added_and_removed_between_pages_move_no_other(
         page = keys.page("owner", token, size)
         rest += page.keys
         token = page.next_token
-    seen = [key for key in first.keys + rest if key in staying]
-    assert sorted(seen) == sorted(staying)
+    seen = [key for key in first.keys + rest if key in kept]
+    assert sorted(seen) == sorted(kept)
 
 
 @given(KEYS, KEYS)
@@ -56,12 +56,12 @@ def test_keys_behave_as_a_set(added: set[str], removed: set[str]) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "5", "not a token", "AAAA", "\u00e9"])
-def test_invalid_token_is_refused(token: str) -> None:
+def test_invalid_token_is_rejected(token: str) -> None:
     with pytest.raises(TokenError):
         SortedKeys("ab").page("owner", token, 1)
 
 
-def test_token_of_another_owner_is_refused() -> None:
+def test_token_of_another_owner_is_rejected() -> None:
     keys = SortedKeys("ab")
     token = keys.page("owner", None, 1).next_token
     assert keys.page("owner", token, 1).keys == ["b"]

@@ -1,4 +1,4 @@
-"""The application: what it imports, and its help."""
+"""The imports, the help and the completion of `pubsub`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SKIP_EVERYTHING = [argument for check in CHECKS for argument in ("--skip", chec
     ids=["help", "doctor"],
 )
 def test_start_imports_only_what_the_command_needs(arguments: list[str], others: set[str]) -> None:
-    asking = f"""
+    script = f"""
 import sys
 from pubsub_cli.app import main
 sys.argv = ["pubsub", *{arguments}]
@@ -49,7 +49,7 @@ except SystemExit as end:
 """
     credentials = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "eu-west-1"}
     done = subprocess.run(
-        [sys.executable, "-c", asking], env=os.environ | credentials, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], env=os.environ | credentials, capture_output=True, text=True, check=True
     )
     unneeded = {"cryptography", "pycognito", "pygments", "requests", "rich.markdown"} | others
     assert unneeded & {*done.stdout.splitlines()[-1].split()} == set()

@@ -9,13 +9,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from pubsub_cli.check_run import CheckRun, Progress, as_json, as_junit, wrap_line
+from pubsub_cli.check_run import CheckRun, Progress, as_json, as_junit
 from pubsub_cli.checks.check import Result
 from pubsub_cli.checks.identity import IdentityIsGiven, PolicyIsAttached
 from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import AwsCommand, Finding, Status, failed, passed, skipped, warning
 from pubsub_cli.options import RunOptions
+from pubsub_cli.terminal import wrap_line
 
 _IDENTITY_ID = "us-gov-west-1:1a2b3c4d-1a2b-1a2b-1a2b-1a2b3c4d5e6f"
 _RUN = RunOptions("smoke", "AmplifyPubSub", "eu-west-1")

@@ -16,7 +16,7 @@ _TIMES: dict[str, Any] = {"executionArn": _EXECUTION, "stateMachineArn": _MACHIN
 
 
 class Machine:
-    """A state machine whose waits take no time."""
+    """A state machine with a fake clock."""
 
     def __init__(self) -> None:
         states = boto3.client(

@@ -17,7 +17,7 @@ def _text(payload: Any, topic: str = "orders/1", *, retain: bool = False) -> str
 
 
 @pytest.mark.parametrize(
-    ("payload", "told"),
+    ("payload", "shown"),
     [
         ({"state": "päckchen"}, '{"state": "päckchen"}'),
         ("packed", '"packed"'),
@@ -29,8 +29,8 @@ def _text(payload: Any, topic: str = "orders/1", *, retain: bool = False) -> str
         (None, "null"),
     ],
 )
-def test_text_line_has_local_time_topic_and_payload(payload: Any, told: str) -> None:
-    assert _text(payload) == f"{_NOW.astimezone():%H:%M:%S}  orders/1  {told}"
+def test_text_line_has_local_time_topic_and_payload(payload: Any, shown: str) -> None:
+    assert _text(payload) == f"{_NOW.astimezone():%H:%M:%S}  orders/1  {shown}"
 
 
 def test_text_line_marks_a_retained_message() -> None:
@@ -49,9 +49,9 @@ def test_json_line_has_every_property() -> None:
 
 
 def test_json_line_has_binary_payload_as_base64() -> None:
-    told = json.loads(as_json(Message("orders/1", b"\xff\x00", qos=0), _NOW))
-    assert (told["payload_base64"], told["is_json"]) == ("/wA=", False)
-    assert "payload" not in told
+    document = json.loads(as_json(Message("orders/1", b"\xff\x00", qos=0), _NOW))
+    assert (document["payload_base64"], document["is_json"]) == ("/wA=", False)
+    assert "payload" not in document
 
 
 def test_json_line_is_ascii_and_one_line() -> None:

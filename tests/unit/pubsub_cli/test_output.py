@@ -1,8 +1,9 @@
-"""Files are written atomically, keep their permissions, and follow no planted links."""
+"""Lines fit the terminal; files are written atomically, keep their permissions, and follow no planted links."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import threading
@@ -13,6 +14,29 @@ import pytest
 
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.output import write_atomically
+from pubsub_cli.terminal import fit
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "lines"),
+    [
+        (80, "  " + "word " * 20, ["  " + " ".join(["word"] * 15), "  " + " ".join(["word"] * 5)]),
+        (
+            80,
+            "  aws iot attach-policy --policy-name " + "x" * 50,
+            ["  aws iot attach-policy \\", "  --policy-name " + "x" * 50],
+        ),
+        (200, "word " * 20, [("word " * 20).strip()]),
+    ],
+)
+def test_fit_wraps_long_lines_only_on_a_terminal(
+    columns: int, text: str, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    assert fit(text, stream) == text
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert [line.rstrip() for line in fit(text, stream).split("\n")] == lines
 
 
 @pytest.fixture
@@ -45,12 +69,12 @@ def test_new_file_follows_the_umask_and_others_keep_their_mode(tmp_path: Path, b
 
 
 def test_failed_write_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     file = tmp_path / "outputs.json"
     file.write_text("old")
-    monkeypatch.setattr("pathlib.Path.replace", full)
+    monkeypatch.setattr("pathlib.Path.replace", fail)
     with pytest.raises(PreconditionError, match=r"--file: .*outputs.json cannot be written: No space left on device"):
         write_atomically("--file", file, "new")
     assert [each.name for each in tmp_path.iterdir()] == ["outputs.json"]
@@ -59,12 +83,12 @@ def test_failed_write_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EBUSY, errno.EROFS])
 def test_irreplaceable_file_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def refuse(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     file = tmp_path / "results.xml"
     file.write_text("old and longer")
-    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    monkeypatch.setattr("pathlib.Path.replace", fail)
     write_atomically("--junit", file, "new")
     assert file.read_text() == "new"
     assert [each.name for each in tmp_path.iterdir()] == ["results.xml"]

@@ -72,7 +72,7 @@ def test_stale_users_are_old_ones_with_a_generated_name(aws: Aws, user_pools: St
         _listed("pubsub-smoke-00000000000a", 0.1),
         _listed("pubsub-smoke-00000000000c", 2, custom_pubsub_attachment="fingerprint/eu-west-1:identity/1"),
         _listed("pubsub-smoke-00000000000b", 3),
-        _listed("pubsub-smoke-x;id", 3),  # anybody may sign up under such a name
+        _listed("pubsub-smoke-x;id", 3),  # a user can sign up with this name
     ]
     wanted = {"UserPoolId": "eu-west-1_pool", "Filter": 'username ^= "pubsub-smoke-"'}
     user_pools.add_response("list_users", {"Users": users}, wanted)
@@ -93,9 +93,9 @@ def test_removal_continues_after_a_part_failed(aws: Aws, user_pools: Stubber) ->
         iot.add_client_error("detach_policy", "InternalFailureException")
         identity_pools.add_response("delete_identities", {"UnprocessedIdentityIds": [{"IdentityId": "i"}]})
         user_pools.add_response("admin_delete_user", {})
-        detaching, deleting = users.remove()
-        assert "DetachPolicy" in detaching
-        assert "DeleteIdentities did not process eu-west-1:identity" in deleting
+        detach_failure, delete_failure = users.remove()
+        assert "DetachPolicy" in detach_failure
+        assert "DeleteIdentities did not process eu-west-1:identity" in delete_failure
         iot.assert_no_pending_responses()
         identity_pools.assert_no_pending_responses()
     user_pools.assert_no_pending_responses()

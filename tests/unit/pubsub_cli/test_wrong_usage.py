@@ -28,6 +28,16 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("identity --user ''", "--user: no name given"),
         ("identity --identity-id ada", "--identity-id: 'ada' given; allowed: REGION:UUID"),
         ("detach --per-second 5", "--per-second goes with --all"),
+        ("outputs --prefix VITE_", "--prefix goes with --format env"),
+        ("outputs --format env --prefix '1 '", "--prefix: '1 ' given; allowed: letters"),
+        ("outputs --json --format env", "--json cannot be combined with --format"),
+        ("outputs --format yaml", "--format"),
+        ("outputs --file /no/such/directory/outputs.json", "--file: there is no directory /no/such/directory"),
+        ("adopt --chained-trigger PreSignUp", "--chained-trigger: 'PreSignUp' given; allowed: "),
+        ("adopt --chained-trigger PostAuthentication", "--chained-trigger goes with --attachment sign-in"),
+        ("adopt --identity-pool-id p --group admins", "--group goes with --user-pool-id"),
+        ("redrive", "cannot ask for confirmation (no terminal, or CI is set): give --yes, or --dry-run"),
+        ("redrive --dry-run --wait", "--dry-run cannot be combined with --wait"),
         ("sweep --yes", "--yes goes with --users"),
         ("sweep --users", "cannot ask for confirmation"),
         ("detach --user ada", "cannot ask for confirmation"),
@@ -53,7 +63,7 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("doctor --keep-alive -1", "--keep-alive"),
         (
             "doctor --region eu-west-2 --identity-pool-id eu-west-1:1",
-            "--region is eu-west-2, and --identity-pool-id is in eu-west-1",
+            "--region is eu-west-2, but --identity-pool-id is in eu-west-1",
         ),
         ("publish --topic t", "give one of PAYLOAD, --text and --bytes-from"),
         ("publish --topic t 1 --text one", "give one of PAYLOAD, --text and --bytes-from"),
@@ -62,9 +72,9 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("publish --topic t --topic t/+ 1", "--topic: the topic 't/+' has a wildcard"),
         ("publish --topic '' 1", "--topic: the topic is empty"),
         ("publish --topic t 1 --qos 2", "--qos"),
-        ("publish --topic t packed", "PAYLOAD is not JSON, at line 1, column 1: Expecting value. To publish a text"),
-        ('publish --topic t \'{"a": 1,\n "b": }\'', "PAYLOAD is not JSON, at line 2, column 7"),
-        ("publish --topic t '[NaN]'", "PAYLOAD is not JSON, which has no NaN"),
+        ("publish --topic t packed", "PAYLOAD is not JSON: line 1, column 1: Expecting value. To publish text"),
+        ('publish --topic t \'{"a": 1,\n "b": }\'', "PAYLOAD is not JSON: line 2, column 7"),
+        ("publish --topic t '[NaN]'", "PAYLOAD is not JSON: NaN is not allowed"),
         (
             "publish --topic t - --user ada --password-stdin",
             "--password-stdin and PAYLOAD - would both read standard input",
@@ -167,8 +177,8 @@ def test_error_of_a_malformed_header_file_does_not_quote_it(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (b'{"a": 1}}', "at line 1, column 9: Extra data"),
-        (b"", "at line 1, column 1: Expecting value"),
+        (b'{"a": 1}}', "line 1, column 9: Extra data"),
+        (b"", "line 1, column 1: Expecting value"),
         (b'"\xff"', "can't decode byte 0xff"),
         (b"[" * 100_000, "recursion"),
         (b"1" * 5_000, "limit"),
@@ -178,5 +188,5 @@ def test_error_of_a_malformed_header_file_does_not_quote_it(tmp_path: Path) -> N
 def test_publish_rejects_a_payload_on_stdin_that_is_not_json(given: bytes, message: str) -> None:
     done = CliRunner().invoke(app, ["publish", "--topic", "t", "-"], input=given)
     assert done.exit_code == 2
-    assert "PAYLOAD is not JSON, " in done.output
+    assert "PAYLOAD is not JSON: " in done.output
     assert message in done.output

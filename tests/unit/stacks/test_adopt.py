@@ -95,6 +95,7 @@ class TestRoles:
             policy = json.dumps(each["Properties"]["PolicyArn"]).rpartition("/")[2].strip(']}"')
             by_role.setdefault(each["Properties"]["RoleName"], {})[policy] = name
         assert set(by_role) == {AUTH_ROLE, ADMINS}
+        assert len({each["Properties"]["RecordParameter"] for each in attachments.values()}) == len(attachments)
         for of_role in by_role.values():
             (guard,) = (name for policy, name in of_role.items() if deny in policy)
             data, config = of_role["AWSIoTDataAccess"], of_role["AWSIoTConfigAccess"]

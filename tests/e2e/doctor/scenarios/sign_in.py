@@ -211,7 +211,7 @@ SCENARIOS = [
         break_it=_set_temporary_password,
         symptom=Stage.SIGN_IN,
         observe=SimulatedUser.sign_in_and_send,
-        observe_fixed=SimulatedUser.first_sign_in,  # nobody knows the password that the fix has set
+        observe_fixed=SimulatedUser.first_sign_in,  # the fix sets an unknown password
         options=with_name,
     ),
     FailureScenario(

@@ -31,7 +31,6 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
     "case_insensitive_names": (users.case_insensitive_names,),
     "custom_sign_in": (users.custom_sign_in, users.custom_auth_triggers, users.user_not_found),
     "choice_sign_in": (users.choice_sign_in,),
-    "challenge_sessions": (users.challenge_sessions,),
     "authentication_triggers": (users.post_authentication, users.pre_authentication),
     "functions": (
         services.function_logs,
@@ -39,7 +38,7 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
         services.prompt_answers,
         services.node_lambda_client,
     ),
-    "http_api": (services.http_api_refusals, services.http_api_cors),
+    "http_api": (services.http_api_denials, services.http_api_cors),
     "permissions": (
         permissions.batch_permissions,
         permissions.parameter_permissions,

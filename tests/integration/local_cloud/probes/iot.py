@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from websockets.exceptions import InvalidStatus
 
-from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, is_refused, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, fails_with, unique
 from tests.integration.local_cloud.mqtt import Version, connected, websocket
 
 
@@ -17,8 +17,8 @@ def signed_upgrade(account: Account) -> bool:
     try:
         with websocket(account.cloud, None):
             return False
-    except InvalidStatus as refusal:
-        return refusal.response.status_code == 403
+    except InvalidStatus as error:
+        return error.response.status_code == 403
 
 
 def mqtt31(account: Account) -> bool:
@@ -75,7 +75,7 @@ def attached_policies_limit(account: Account) -> bool:
     for name in names:
         iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
         iot.attach_policy(policyName=name, target=identity_id)
-    if not is_refused(lambda: account.attach(identity_id, ALLOW_IOT), "LimitExceededException"):
+    if not fails_with(lambda: account.attach(identity_id, ALLOW_IOT), "LimitExceededException"):
         return False
     iot.attach_policy(policyName=names[0], target=identity_id)
     account.attach(f"{account.cloud.region}:{uuid.uuid4()}", ALLOW_IOT)
@@ -90,7 +90,7 @@ def policy_versions_limit(account: Account) -> bool:
     iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
     for _ in range(4):
         iot.create_policy_version(policyName=name, policyDocument=document(ALLOW_IOT))
-    return is_refused(
+    return fails_with(
         lambda: iot.create_policy_version(policyName=name, policyDocument=document(ALLOW_IOT)),
         "VersionsLimitExceededException",
     )

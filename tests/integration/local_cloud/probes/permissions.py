@@ -12,7 +12,7 @@ from tests.integration.local_cloud.account import (
     Account,
     allow,
     document,
-    is_refused,
+    fails_with,
     make_function,
     make_policy,
     make_role,
@@ -37,7 +37,7 @@ def https(account: Account) -> bool:
     }
     s3.put_bucket_policy(Bucket=bucket, Policy=document(deny_http))
     reader = account.client_that_may("s3", allow("s3:*"))
-    return not is_refused(lambda: reader.list_objects_v2(Bucket=bucket), "AccessDenied")
+    return not fails_with(lambda: reader.list_objects_v2(Bucket=bucket), "AccessDenied")
 
 
 def managed_policies(account: Account) -> bool:
@@ -98,7 +98,7 @@ def batch_permissions(account: Account) -> bool:
     queue = account.cloud.client("sqs").create_queue(QueueName=unique("queue"))["QueueUrl"]
     sqs = account.client_that_may("sqs", allow("sqs:SendMessage"))
     batch = {"QueueUrl": queue, "Entries": [{"Id": "1", "MessageBody": "message"}]}
-    return not is_refused(lambda: sqs.send_message_batch(**batch), "AccessDenied")
+    return not fails_with(lambda: sqs.send_message_batch(**batch), "AccessDenied")
 
 
 def parameter_permissions(account: Account) -> bool:
@@ -109,7 +109,7 @@ def parameter_permissions(account: Account) -> bool:
         cloud.client("ssm").put_parameter(Name=name, Value="value", Type="String")
     arn = f"arn:aws:ssm:{cloud.region}:{cloud.account_id}:parameter{mine}"
     ssm = account.client_that_may("ssm", allow("ssm:GetParameters", arn))
-    return not is_refused(lambda: ssm.get_parameters(Names=[mine]), _DENIED) and is_refused(
+    return not fails_with(lambda: ssm.get_parameters(Names=[mine]), _DENIED) and fails_with(
         lambda: ssm.get_parameters(Names=[mine, other]), _DENIED
     )
 
@@ -121,7 +121,7 @@ def role_policy_keys(account: Account) -> bool:
     mine, other = (f"arn:aws:iam::aws:policy/{each}" for each in ("AWSIoTDataAccess", "AWSIoTConfigAccess"))
     condition = {"Condition": {"ArnEquals": {"iam:PolicyARN": [mine]}}}
     iam = account.client_that_may("iam", allow("iam:AttachRolePolicy", role_arn) | condition)
-    return not is_refused(lambda: iam.attach_role_policy(RoleName=name, PolicyArn=mine), "AccessDenied") and is_refused(
+    return not fails_with(lambda: iam.attach_role_policy(RoleName=name, PolicyArn=mine), "AccessDenied") and fails_with(
         lambda: iam.attach_role_policy(RoleName=name, PolicyArn=other), "AccessDenied"
     )
 
@@ -130,7 +130,7 @@ def concurrency_permissions(account: Account) -> bool:
     """Reading a function's reserved concurrency has a permission of its own."""
     function_arn = make_function(account.cloud, ECHO)
     functions = account.client_that_may("lambda", allow("lambda:GetFunctionConcurrency", function_arn))
-    return not is_refused(lambda: functions.get_function_concurrency(FunctionName=function_arn), _DENIED)
+    return not fails_with(lambda: functions.get_function_concurrency(FunctionName=function_arn), _DENIED)
 
 
 def account_settings_permissions(account: Account) -> bool:
@@ -139,7 +139,7 @@ def account_settings_permissions(account: Account) -> bool:
         account.client_that_may("lambda", allow(action)).get_account_settings
         for action in ("lambda:GetAccountSettings", "lambda:GetFunction")
     )
-    return not is_refused(may, _DENIED) and is_refused(may_not, _DENIED)
+    return not fails_with(may, _DENIED) and fails_with(may_not, _DENIED)
 
 
 def log_group_permissions(account: Account) -> bool:
@@ -148,7 +148,7 @@ def log_group_permissions(account: Account) -> bool:
     all_, one = (
         account.client_that_may("logs", allow("logs:DescribeLogGroups", f"{group}{name}")) for name in ("*", "one:*")
     )
-    return not is_refused(lambda: all_.describe_log_groups(logGroupNamePrefix="one"), _DENIED) and is_refused(
+    return not fails_with(lambda: all_.describe_log_groups(logGroupNamePrefix="one"), _DENIED) and fails_with(
         lambda: one.describe_log_groups(logGroupNamePrefix="one"), _DENIED
     )
 
@@ -158,7 +158,7 @@ def rule_permissions(account: Account) -> bool:
     name = unique("rule")
     rule = account.cloud.client("events").put_rule(Name=name, ScheduleExpression="rate(1 day)")["RuleArn"]
     events = account.client_that_may("events", allow(["events:DescribeRule", "events:ListTargetsByRule"], rule))
-    return not is_refused(lambda: events.describe_rule(Name=name), _DENIED) and not is_refused(
+    return not fails_with(lambda: events.describe_rule(Name=name), _DENIED) and not fails_with(
         lambda: events.list_targets_by_rule(Rule=name), _DENIED
     )
 
@@ -169,7 +169,7 @@ def policy_targets_permission(account: Account) -> bool:
     for name in (mine, other):
         account.cloud.client("iot").create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
     iot = account.client_that_may("iot", allow("iot:ListTargetsForPolicy", account.arn(f"policy/{mine}")))
-    return not is_refused(lambda: iot.list_targets_for_policy(policyName=mine), _DENIED) and is_refused(
+    return not fails_with(lambda: iot.list_targets_for_policy(policyName=mine), _DENIED) and fails_with(
         lambda: iot.list_targets_for_policy(policyName=other), _DENIED
     )
 
@@ -183,7 +183,7 @@ def pass_role(account: Account) -> bool:
     def may(*statements: dict[str, Any]) -> bool:
         update = account.client_that_may("cognito-idp", may_update, *statements).update_user_pool
         change = {"UserPoolId": pool_id, "SmsConfiguration": {"SnsCallerArn": sms_role}}
-        return not is_refused(lambda: update(**change), _DENIED)
+        return not fails_with(lambda: update(**change), _DENIED)
 
     def to(service: str) -> dict[str, Any]:
         return may_pass | {"Condition": {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}}}
@@ -200,6 +200,6 @@ def custom_sender_key(account: Account) -> bool:
     def may(*statements: dict[str, Any]) -> bool:
         users = account.client_that_may("cognito-idp", allow("cognito-idp:UpdateUserPool"), *statements)
         config = {"CustomEmailSender": sender, "KMSKeyID": key_arn}
-        return not is_refused(lambda: users.update_user_pool(UserPoolId=pool_id, LambdaConfig=config), _DENIED)
+        return not fails_with(lambda: users.update_user_pool(UserPoolId=pool_id, LambdaConfig=config), _DENIED)
 
     return (may(), may(allow("kms:CreateGrant", key_arn))) == (False, True)

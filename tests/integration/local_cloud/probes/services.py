@@ -21,7 +21,7 @@ from tests.integration.local_cloud.account import (
     Account,
     allow,
     document,
-    is_refused,
+    fails_with,
     make_function,
     make_stack,
     physical_id,
@@ -91,7 +91,7 @@ exports.handler = async () => {{
     return bool(json.load(answer["Payload"]) == "AccessDeniedException")
 
 
-def http_api_refusals(account: Account) -> bool:
+def http_api_denials(account: Account) -> bool:
     """A route with IAM authorization rejects a header that is not a signature."""
     with http_api(account.cloud) as url:
         return bool(call(url, headers={"Authorization": "Bearer token"}).body == {"message": "Forbidden"})
@@ -115,7 +115,7 @@ def message_move_tasks(account: Account) -> bool:
     redrive = json.dumps({"deadLetterTargetArn": source_arn, "maxReceiveCount": 1})
     target, target_arn = make_queue(RedrivePolicy=redrive)
     task = {"SourceArn": source_arn, "DestinationArn": target_arn}
-    if is_refused(partial(sqs.start_message_move_task, **task), "InvalidAction"):
+    if fails_with(partial(sqs.start_message_move_task, **task), "InvalidAction"):
         return False
     wait_until(lambda: sqs.list_message_move_tasks(SourceArn=source_arn)["Results"][0]["Status"] == "COMPLETED")
     reason = {"Reason": {"DataType": "String", "StringValue": "r"}}
@@ -124,7 +124,7 @@ def message_move_tasks(account: Account) -> bool:
     statements = [*(allow(f"sqs:{each}", source_arn) for each in actions), allow("sqs:SendMessage", target_arn)]
     for left_out in statements:
         client = account.client_that_may("sqs", *(each for each in statements if each is not left_out))
-        assert is_refused(partial(client.start_message_move_task, **task), "AccessDenied"), left_out
+        assert fails_with(partial(client.start_message_move_task, **task), "AccessDenied"), left_out
     account.client_that_may("sqs", *statements).start_message_move_task(**task)
     (received,) = sqs.receive_message(QueueUrl=target, WaitTimeSeconds=2, MessageAttributeNames=["Reason"])["Messages"]
     return bool(received["MessageAttributes"]["Reason"]["StringValue"] == "r")
@@ -136,8 +136,8 @@ def role_boundary(account: Account) -> bool:
     trust = {"Version": "2012-10-17", "Statement": []}
     properties = {"AssumeRolePolicyDocument": trust, "PermissionsBoundary": boundary}
     stack = make_stack(account.cloud, Role={"Type": "AWS::IAM::Role", "Properties": properties})
-    made = account.cloud.client("iam").get_role(RoleName=physical_id(account.cloud, stack, "Role"))["Role"]
-    return bool(made.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") == boundary)
+    role = account.cloud.client("iam").get_role(RoleName=physical_id(account.cloud, stack, "Role"))["Role"]
+    return bool(role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") == boundary)
 
 
 def function_updates(account: Account) -> bool:
@@ -187,8 +187,8 @@ def metric_math_alarms(account: Account) -> bool:
     except WaiterError:
         return False
     names = [properties["AlarmName"]]
-    (made,) = account.cloud.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-    return bool(made["Metrics"] == queries and "MetricName" not in made)
+    (alarm,) = account.cloud.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    return bool(alarm["Metrics"] == queries and "MetricName" not in alarm)
 
 
 def failed_deletes(account: Account) -> bool:

@@ -11,7 +11,7 @@ from tests.integration.local_cloud.account import (
     PASSWORD,
     Account,
     document,
-    is_refused,
+    fails_with,
     make_app_client,
     make_function,
     make_stack,
@@ -28,12 +28,12 @@ _TRIGGER_SECONDS = 2.0
 
 
 def delete_identities(account: Account) -> bool:
-    """A deleted identity is gone."""
+    """A deleted identity does not exist."""
     identity = account.cloud.client("cognito-identity")
     identity_id = account.user().identity_id
-    if is_refused(lambda: identity.delete_identities(IdentityIdsToDelete=[identity_id]), "InvalidAction"):
+    if fails_with(lambda: identity.delete_identities(IdentityIdsToDelete=[identity_id]), "InvalidAction"):
         return False
-    return is_refused(lambda: identity.describe_identity(IdentityId=identity_id), "ResourceNotFoundException")
+    return fails_with(lambda: identity.describe_identity(IdentityId=identity_id), "ResourceNotFoundException")
 
 
 def identity_pages(account: Account) -> bool:
@@ -49,7 +49,7 @@ def update_group(account: Account) -> bool:
     idp = account.cloud.client("cognito-idp")
     group = {"UserPoolId": account.user_pool_id, "GroupName": unique("group")}
     idp.create_group(**group)
-    if is_refused(lambda: idp.update_group(**group, Precedence=7), "InvalidAction"):
+    if fails_with(lambda: idp.update_group(**group, Precedence=7), "InvalidAction"):
         return False
     return bool(idp.get_group(**group)["Group"]["Precedence"] == 7)
 
@@ -97,7 +97,7 @@ def user_attributes(account: Account) -> bool:
     given = [("custom:colour", "green"), ("custom:color", "purple"), ("custom:color", "green")]
     update = partial(users.admin_update_user_attributes, UserPoolId=pool_id, Username=name)
     return [
-        is_refused(partial(update, UserAttributes=[{"Name": each, "Value": value}]), "InvalidParameterException")
+        fails_with(partial(update, UserAttributes=[{"Name": each, "Value": value}]), "InvalidParameterException")
         for each, value in given
     ] == [True, True, False]
 
@@ -118,7 +118,7 @@ def guest_access(account: Account) -> bool:
         lambda: identity.get_open_id_token(IdentityId=identity_id),
         lambda: identity.get_credentials_for_identity(IdentityId=identity_id),
     )
-    return all(is_refused(request, "NotAuthorizedException") for request in requests)
+    return all(fails_with(request, "NotAuthorizedException") for request in requests)
 
 
 def role_trust(account: Account) -> bool:
@@ -128,7 +128,7 @@ def role_trust(account: Account) -> bool:
     account.cloud.client("iam").update_assume_role_policy(
         RoleName=account.authenticated_role(pool_id), PolicyDocument=document(trust)
     )
-    return is_refused(lambda: account.user(identity_pool_id=pool_id), "InvalidIdentityPoolConfigurationException")
+    return fails_with(lambda: account.user(identity_pool_id=pool_id), "InvalidIdentityPoolConfigurationException")
 
 
 def token_check(account: Account) -> bool:
@@ -139,7 +139,7 @@ def token_check(account: Account) -> bool:
     logins = {account.provider_name: sign_in(account.cloud, account.client_id, name)["IdToken"]}
     identity_id = identity.get_id(IdentityPoolId=pool_id, Logins=logins)["IdentityId"]
     idp.admin_user_global_sign_out(UserPoolId=account.user_pool_id, Username=name)
-    return is_refused(
+    return fails_with(
         lambda: identity.get_credentials_for_identity(IdentityId=identity_id, Logins=logins), "NotAuthorizedException"
     )
 
@@ -147,7 +147,7 @@ def token_check(account: Account) -> bool:
 def client_attributes(account: Account) -> bool:
     """Sign-up cannot set an attribute that the app client may not write."""
     _, client_id = make_user_pool(account.cloud, client={"WriteAttributes": ["email"]})
-    return is_refused(
+    return fails_with(
         lambda: account.cloud.client("cognito-idp").sign_up(
             ClientId=client_id,
             Username=unique("user"),
@@ -162,7 +162,7 @@ def case_insensitive_names(account: Account) -> bool:
     """A user pool that is not case sensitive finds a user by name in another case."""
     pool = Pool(account.cloud, UsernameConfiguration={"CaseSensitive": False})
     name = pool.user()
-    return not is_refused(lambda: pool.give_password(name.upper()), "UserNotFoundException")
+    return not fails_with(lambda: pool.give_password(name.upper()), "UserNotFoundException")
 
 
 def custom_sign_in(account: Account) -> bool:
@@ -181,7 +181,7 @@ def custom_auth_triggers(account: Account) -> bool:
     flows = {"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]}
     pool_id, client_id = make_user_pool(account.cloud, client=flows)
     name = make_user(account.cloud, pool_id)
-    return is_refused(
+    return fails_with(
         lambda: account.cloud.client("cognito-idp").admin_initiate_auth(
             UserPoolId=pool_id, ClientId=client_id, AuthFlow="CUSTOM_AUTH", AuthParameters={"USERNAME": name}
         ),
@@ -193,7 +193,7 @@ def user_not_found(account: Account) -> bool:
     """An app client that hides which users exist challenges an unknown user."""
     pool = Pool(account.cloud)
     client_id = pool.add_client(PreventUserExistenceErrors="ENABLED")
-    return not is_refused(lambda: pool.start_challenge("missing", client_id), "UserNotFoundException")
+    return not fails_with(lambda: pool.start_challenge("missing", client_id), "UserNotFoundException")
 
 
 def choice_sign_in(account: Account) -> bool:
@@ -208,21 +208,13 @@ def choice_sign_in(account: Account) -> bool:
     return {*answer["AvailableChallenges"]} == {"PASSWORD", "PASSWORD_SRP"}
 
 
-def challenge_sessions(account: Account) -> bool:
-    """Setting a new password needs the session that Cognito returned for the temporary one."""
-    pool = Pool(account.cloud)
-    name = pool.user_with_temporary_password()
-    forged = {"ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": "x" * 40}
-    return is_refused(lambda: pool.answer(forged, name, NEW_PASSWORD=f"{PASSWORD}-new"), "NotAuthorizedException")
-
-
 def post_authentication(account: Account) -> bool:
     """A sign-in invokes the trigger: it fails without permission, and a late trigger is invoked again."""
     cloud = account.cloud
     function_arn = make_function(cloud, ECHO)
     pool_id, client_id = make_user_pool(cloud, {"LambdaConfig": {"PostAuthentication": function_arn}})
     name = make_user(cloud, pool_id)
-    if not is_refused(lambda: sign_in(cloud, client_id, name), "UnexpectedLambdaException"):
+    if not fails_with(lambda: sign_in(cloud, client_id, name), "UnexpectedLambdaException"):
         return False
     with TemporaryDirectory() as directory, cloud.trigger_timeout(_TRIGGER_SECONDS):
         called = Path(directory) / "called"
@@ -232,6 +224,6 @@ def post_authentication(account: Account) -> bool:
 
 def pre_authentication(account: Account) -> bool:
     """A custom sign-in invokes the trigger, and its error rejects the sign-in."""
-    refusing = "def handler(event, context): raise ValueError('an unknown app client')"
-    pool = Pool(account.cloud, pre_authentication=refusing)
-    return is_refused(lambda: pool.start_challenge(pool.user()), "UserLambdaValidationException")
+    rejecting = "def handler(event, context): raise ValueError('an unknown app client')"
+    pool = Pool(account.cloud, pre_authentication=rejecting)
+    return fails_with(lambda: pool.start_challenge(pool.user()), "UserLambdaValidationException")

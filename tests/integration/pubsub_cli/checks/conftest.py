@@ -1,4 +1,4 @@
-"""A manual deployment: pools, a role, a policy and a user. Each test breaks one of its own."""
+"""A deployment without a stack: pools, a role, an IoT policy and a user. Each test has its own and breaks it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, UserSelector
 from pubsub_cli.finding import AwsCommand, Finding
+from pubsub_cli.iam.roles import trust_policy
 from pubsub_cli.pool_users import read_user
 from pubsub_client.policy_document import policy_document
+from tests.integration.local_cloud.account import document, make_user, make_user_pool, unique
 
 DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
-_COGNITO = "cognito-identity.amazonaws.com"
 
 
 @dataclass
 class Deployment:
-    """The deployment's ids, and methods that create resources for a test."""
+    """The ids of the resources, and methods that create more."""
 
     cloud: LocalCloud
     aws: Aws
@@ -42,10 +43,6 @@ class Deployment:
     def prefix(self) -> str:
         return f"arn:aws:iot:{self.cloud.region}:{self.cloud.account_id}"
 
-    @property
-    def provider(self) -> str:
-        return f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}:{self.client_id}"
-
     def role_arn(self, name: str) -> str:
         return f"arn:aws:iam::{self.cloud.account_id}:role/{name}"
 
@@ -58,8 +55,8 @@ class Deployment:
         client_id: str | None = None,
         topics: tuple[str, ...] = ("orders/1",),
     ) -> Context:
-        """Return a context after the checks of identity and IoT policy, with or without a user."""
-        given = DeploymentIds(
+        """Return the context of a run before the checks of the authorization."""
+        ids = DeploymentIds(
             region=self.cloud.region,
             user_pool_id=self.user_pool_id,
             user_pool_client_id=self.client_id,
@@ -75,35 +72,28 @@ class Deployment:
             allow_probes=False,
             selector=UserSelector(user=self.user if user else None, identity_id=self.identity_id if identity else None),
             front_end=FrontEndConfig(topics=topics, client_id=client_id),
-            deployment_ids=given,
+            deployment_ids=ids,
         )
-        context.set_outputs(given.outputs())
+        context.set_outputs(ids.outputs())
         if user:
             context.pool_user = read_user(self.aws.user_pools, self.user_pool_id, self.user)
         if identity:
             context.identity_id = self.identity_id
         return context
 
-    def make_role(self, *statements: dict[str, Any], **more: Any) -> str:
-        """Create a role that trusts the identity pool's signed-in users, and return its name."""
-        name = f"role-{uuid.uuid4().hex[:12]}"
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"Federated": _COGNITO},
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {
-                "StringEquals": {f"{_COGNITO}:aud": self.identity_pool_id},
-                "ForAnyValue:StringLike": {f"{_COGNITO}:amr": "authenticated"},
-            },
-        }
-        self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust), **more)
+    def make_role(self, *statements: dict[str, Any], boundary: str | None = None) -> str:
+        """Create a role for the identity pool's signed-in users, and return its name."""
+        name, trust = unique("role"), json.dumps(trust_policy(self.cloud.region, self.identity_pool_id))
+        bounded: Any = {"PermissionsBoundary": boundary} if boundary else {}
+        self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **bounded)
         if statements:
             self.aws.iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document(*statements))
         return name
 
     def set_roles(self, authenticated: str, mapping: dict[str, Any] | None = None) -> None:
-        """Set the identity pool's role, and the role mapping of the front end's users."""
-        mappings: Any = {self.provider: mapping} if mapping else {}
+        """Set the identity pool's role and the role mapping of the app client."""
+        provider = f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}:{self.client_id}"
+        mappings: Any = {provider: mapping} if mapping else {}
         self.aws.identity_pools.set_identity_pool_roles(
             IdentityPoolId=self.identity_pool_id,
             Roles={"authenticated": self.role_arn(authenticated)},
@@ -111,23 +101,22 @@ class Deployment:
         )
 
     def make_group(self, role: str) -> str:
-        """Create a group with a role, add the user, and return its name."""
-        name = f"group-{uuid.uuid4().hex[:12]}"
-        self.aws.user_pools.create_group(GroupName=name, UserPoolId=self.user_pool_id, RoleArn=self.role_arn(role))
-        self.aws.user_pools.admin_add_user_to_group(UserPoolId=self.user_pool_id, Username=self.user, GroupName=name)
+        """Create a group with the user, and return its name."""
+        name, pool = unique("group"), self.user_pool_id
+        self.aws.user_pools.create_group(GroupName=name, UserPoolId=pool, RoleArn=self.role_arn(role), Precedence=1)
+        self.aws.user_pools.admin_add_user_to_group(UserPoolId=pool, Username=self.user, GroupName=name)
         return name
 
     def make_policy(self, text: str) -> str:
-        name = f"policy-{uuid.uuid4().hex[:12]}"
+        name = unique("policy")
         self.aws.iot.create_policy(policyName=name, policyDocument=text)
         return name
 
-    def with_policy(self, text: str, *, attached: bool = True) -> Deployment:
+    def with_policy(self, text: str) -> Deployment:
         """Return the same deployment with another IoT policy."""
         name = self.make_policy(text)
         self.aws.iot.detach_policy(policyName=self.policy, target=self.identity_id)
-        if attached:
-            self.aws.iot.attach_policy(policyName=name, target=self.identity_id)
+        self.aws.iot.attach_policy(policyName=name, target=self.identity_id)
         return replace(self, policy=name)
 
     def allow(self, *resources: str, action: str | list[str] = "iot:*") -> dict[str, Any]:
@@ -138,12 +127,8 @@ class Deployment:
         }
 
 
-def document(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
 async def run_checks(context: Context, *checks: type[Check]) -> Finding:
-    """Run checks in order, and return the finding of the last; the others must pass."""
+    """Run checks in order. Return the finding of the last one; the others must pass."""
     *dependencies, last = checks
     for check in dependencies:
         finding = await check().run(context)
@@ -163,32 +148,17 @@ def apply_fix(deployment: Deployment, finding: Finding) -> None:
 def deployment(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+    user_pool_id, client_id = make_user_pool(cloud)
+    provider: Any = {"ProviderName": f"cognito-idp.{cloud.region}.amazonaws.com/{user_pool_id}", "ClientId": client_id}
     aws = Aws(region=cloud.region, endpoint_url=cloud.endpoint_url)
-    user_pool_id = aws.user_pools.create_user_pool(PoolName="manual")["UserPool"]["Id"]
-    client_id = aws.user_pools.create_user_pool_client(UserPoolId=user_pool_id, ClientName="web")["UserPoolClient"][
-        "ClientId"
-    ]
-    provider = f"cognito-idp.{cloud.region}.amazonaws.com/{user_pool_id}"
     identity_pool_id = aws.identity_pools.create_identity_pool(
-        IdentityPoolName="manual",
-        AllowUnauthenticatedIdentities=False,
-        CognitoIdentityProviders=[{"ProviderName": provider, "ClientId": client_id}],
+        IdentityPoolName=unique("pool"), AllowUnauthenticatedIdentities=False, CognitoIdentityProviders=[provider]
     )["IdentityPoolId"]
-    made = Deployment(
-        cloud,
-        aws,
-        user_pool_id,
-        client_id,
-        identity_pool_id,
-        role="",
-        policy="",
-        user=f"user-{uuid.uuid4().hex[:12]}",
-        identity_id=f"{cloud.region}:{uuid.uuid4()}",
-    )
-    aws.user_pools.admin_create_user(UserPoolId=user_pool_id, Username=made.user, MessageAction="SUPPRESS")
+    user, identity_id = make_user(cloud, user_pool_id), f"{cloud.region}:{uuid.uuid4()}"
+    made = Deployment(cloud, aws, user_pool_id, client_id, identity_pool_id, "", "", user, identity_id)
     made.role = made.make_role()
     aws.iam.attach_role_policy(RoleName=made.role, PolicyArn=DATA_ACCESS)
     made.set_roles(made.role)
     made.policy = made.make_policy(json.dumps(policy_document(made.prefix, ["*"])))
-    aws.iot.attach_policy(policyName=made.policy, target=made.identity_id)
+    aws.iot.attach_policy(policyName=made.policy, target=identity_id)
     return made

@@ -33,8 +33,8 @@ async def check_role(deployment: Deployment, **options: Any) -> Finding:
     return await run_checks(deployment.context(**options), MappingGivesARole, RoleAllows)
 
 
-def use_role(deployment: Deployment, *statements: dict[str, Any], **more: Any) -> None:
-    deployment.set_roles(deployment.make_role(*statements, **more))
+def use_role(deployment: Deployment, *statements: dict[str, Any], boundary: str | None = None) -> None:
+    deployment.set_roles(deployment.make_role(*statements, boundary=boundary))
 
 
 def make_managed_policy(deployment: Deployment, *statements: dict[str, Any]) -> str:
@@ -255,7 +255,7 @@ class TestRoleAllows:
             {"Effect": "Allow", "Action": ["iot:Connect", "iot:Publish"], "Resource": "*"},
             {"Effect": "Deny", "Action": "iot:*", "Resource": f"{deployment.prefix}:topic/$aws/*"},
         )
-        use_role(deployment, ALLOW, PermissionsBoundary=arn)
+        use_role(deployment, ALLOW, boundary=arn)
         finding = await check_role(deployment)
         assert "does not allow it, and limits the role" in str(finding.cause)
         assert "publish" not in str(finding.cause)

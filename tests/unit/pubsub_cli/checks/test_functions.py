@@ -22,12 +22,6 @@ from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, 
 
 SIGN_IN = {"Trigger": "post_authentication.handler", "Challenge": "auth_challenge.handler"}
 OTHERS = {"Worker": "attachment_retry.handler", "Sweep": "sweep.handler", "DetachAll": "detach_all.handler"}
-OTHER_OUTPUTS = {
-    **OUTPUTS,
-    Output.RETRY_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/queue",
-    Output.SWEEP_STATE_MACHINE_ARN: "arn:aws:states:eu-west-1:123456789012:stateMachine:sweep",
-    Output.DETACH_ALL_STATE_MACHINE_ARN: "arn:aws:states:eu-west-1:123456789012:stateMachine:detach-all",
-}
 SETTINGS = {"MemorySize": 256, "Runtime": "python3.13", "Timeout": 4}
 CHECKS = pytest.mark.parametrize(
     ("check", "handlers"),
@@ -81,7 +75,7 @@ async def check_functions(
         return {"ReservedConcurrentExecutions": concurrency} if is_reserved else {}
 
     aws = Answers(**answers | {"GetFunctionConfiguration": configuration, "GetFunctionConcurrency": reserved})
-    return await find(check, aws, outputs=OTHER_OUTPUTS)
+    return await find(check, aws)
 
 
 @CHECKS
@@ -115,7 +109,7 @@ async def test_function_that_lambda_does_not_run_is_named_with_its_state(
 @CHECKS
 async def test_deleted_function_is_restored_from_the_template(check: type[Check], handlers: dict[str, str]) -> None:
     deleted = stack(handlers) | {"GetFunctionConfiguration": error("ResourceNotFoundException", 404)}
-    finding = await find(check, Answers(**deleted), outputs=OTHER_OUTPUTS)
+    finding = await find(check, Answers(**deleted))
     assert "was deleted" in str(finding.cause)
     assert "cdk deploy --revert-drift" in str(finding.fix)
 

@@ -23,7 +23,8 @@ RETRY, DEAD_LETTERS = (f"https://sqs.eu-west-1.amazonaws.com/123456789012/{name}
 MAPPING_ID = "00000000-0000-4000-8000-000000000000"
 SWEEP = "arn:aws:states:eu-west-1:123456789012:stateMachine:sweep"
 WITH_QUEUES = {**OUTPUTS, Output.RETRY_QUEUE_URL: RETRY, Output.DEAD_LETTER_QUEUE_URL: DEAD_LETTERS}
-WITH_SWEEP = {**OUTPUTS, Output.SWEEP_STATE_MACHINE_ARN: SWEEP}
+DETACH_ALL = "arn:aws:states:eu-west-1:123456789012:stateMachine:detach-all"
+WITH_SWEEP = {**OUTPUTS, Output.SWEEP_STATE_MACHINE_ARN: SWEEP, Output.DETACH_ALL_STATE_MACHINE_ARN: DETACH_ALL}
 REDRIVE = json.dumps({"deadLetterTargetArn": f"{ARN_PREFIX}dead", "maxReceiveCount": 5})
 
 

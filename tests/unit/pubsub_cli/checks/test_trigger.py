@@ -173,6 +173,21 @@ async def test_fix_shows_the_log_around_the_failure(message: str) -> None:
     assert time.time() - 2100 < start < time.time() - 2000
 
 
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        ("AttachPolicy: AccessDeniedException", ALLOW),
+        ("AttachPolicy: ThrottlingException", "Try again"),
+        ("DeadlineExceededError: GetId", "Try again"),
+        ("MfaUserError", "Give the user's ID token: pubsub attach"),
+    ],
+)
+async def test_fix_depends_on_the_logged_reason(reason: str, fix: str) -> None:
+    finding = await check_log(log((10, json.dumps({"outcome": "Failed", "reason": reason}))))
+    assert f"reports: Failed, {reason}." in str(finding.cause)
+    assert str(finding.fix).startswith(fix)
+
+
 async def test_trigger_that_never_ran_passes() -> None:
     aws = Answers(GetFunctionConfiguration=FUNCTION, FilterLogEvents=error("ResourceNotFoundException"))
     assert (await check_log(aws)).detail == "no run within the last hour"

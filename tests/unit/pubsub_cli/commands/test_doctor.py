@@ -1,4 +1,4 @@
-"""The doctor for a deployment by its ids, as an operator and as a front end's user."""
+"""`pubsub doctor` with the ids of a deployment, as an operator and as a front end's user."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_doctor_as_end_user_ignores_aws_credentials(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     file = tmp_path / "token"
     file.write_text(token())
-    asked = [
+    command = [
         "doctor",
         "--id-token",
         str(file),
@@ -45,7 +45,7 @@ def test_doctor_as_end_user_ignores_aws_credentials(tmp_path: Path, monkeypatch:
         "--only",
         "PS106",
     ]
-    assert "also needs --policy-name" in CliRunner().invoke(app, asked).output
-    done = CliRunner().invoke(app, [*asked, "--as-end-user"])
+    assert "also needs --policy-name" in CliRunner().invoke(app, command).output
+    done = CliRunner().invoke(app, [*command, "--as-end-user"])
     assert done.exit_code == 1
     assert "The ID token expired at" in done.output

@@ -33,7 +33,7 @@ async def test_dropped_messages_are_reported_at_once_and_at_the_end(
 @pytest.mark.usefixtures("capfd")
 async def test_deeply_nested_message_does_not_end_subscribe(json: bool) -> None:
     messages = Subscription(("t",), buffer=1000)
-    # What the test's own frames leave of the limit, less the frames of those who read and write JSON.
+    # Near the recursion limit, less the frames of this test and of the JSON module.
     left = sys.getrecursionlimit() - len(inspect.stack(0))
     depths = range(left - 40, left + 10)
     for depth in depths:
@@ -46,7 +46,7 @@ async def test_deeply_nested_message_does_not_end_subscribe(json: bool) -> None:
 
 @contextmanager
 def _into_a_pipe() -> Iterator[int]:
-    """Make a pipe standard output, and yield its reading end."""
+    """Redirect standard output into a pipe, and yield its reading end."""
     reading_end, writing_end = os.pipe()
     with io.TextIOWrapper(os.fdopen(writing_end, "wb"), encoding="ascii") as output, redirect_stdout(output):
         yield reading_end

@@ -1,13 +1,8 @@
-"""AWS's default quotas in a region for the operations that this toolkit calls.
-
-The local cloud can apply them as faults, and ``benchmarks/scale.py`` calculates with them.
-"""
+"""AWS's default quotas in a region for the operations that this toolkit calls."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from local_cloud.faults import Fault, Throttle
 
 _IOT = "https://docs.aws.amazon.com/general/latest/gr/iot-core.html"
 _COGNITO = "https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html"
@@ -30,11 +25,6 @@ class Quota:
     per_second: float
     source: str
     is_adjustable: bool = True
-
-    @property
-    def fault(self) -> Fault:
-        """The fault that limits calls to this rate."""
-        return Fault(self.operations, Throttle(self.per_second))
 
 
 def _iot(name: str, per_second: float) -> Quota:
