@@ -94,7 +94,7 @@ def _ended(browser: socket.socket) -> bool:
         return True
 
 
-def test_demo_without_a_local_cloud_says_how_to_start_one(tmp_path: Path) -> None:
+def test_demo_without_a_local_cloud_shows_how_to_start_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools", "demo", "--state-dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "tools: no local cloud is running; start one with `up`\n")
