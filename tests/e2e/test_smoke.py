@@ -164,7 +164,7 @@ class TestFaults:
         with deployment.cloud.only_readable_attributes_in_events():
             failures = _failures(deployment.smoke())
         assert failures.keys() == {"PS122", "PS412"}
-        assert "did not receive it at the repeat sign-in: its log says Attached" in failures["PS122"]["cause"]
+        assert "did not receive it: its log shows Attached for the repeat sign-in" in failures["PS122"]["cause"]
 
     @pytest.mark.usefixtures("control_plane_open", "marker_ignored")
     def test_smoke_reports_what_is_allowed_but_must_be_denied(self, deployment: Deployment) -> None:
