@@ -20,8 +20,8 @@ _FIRST_OPTIONS = ("--stack", "--environment")
 def help_text(command: Any, name: str, columns: int = MAX_COLUMNS) -> str:
     """Return a command's help as a terminal of this width shows it."""
     width = min(columns, MAX_COLUMNS) - 2
-    help_of_command: str = command.context_class(command, info_name=name, terminal_width=width).get_help()
-    return help_of_command
+    shown: str = command.make_context(name, [], resilient_parsing=True, terminal_width=width).get_help()
+    return shown
 
 
 class _OrderedHelpNames:
