@@ -27,7 +27,7 @@ class AwsError(Exception):
 
 
 class FakeService:
-    """Answers a boto3 client's calls with the method of that name, without a network.
+    """StubbedAws a boto3 client's calls with the method of that name, without a network.
 
     Requests are still validated by the SDK, and response members that it does not know are only in the raw response.
     """
