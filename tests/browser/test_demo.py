@@ -70,7 +70,7 @@ def test_demo_serves_two_users_and_ends_only_its_web_server(app: App, deployment
         app.leave()
         assert deployment.sign_in(USERS[1], PASSWORD)
         running.send_signal(signal.SIGINT)
-        assert cast("IO[str]", running.stdout).read() == "\nthe web server has ended\n"
+        assert cast("IO[str]", running.stdout).read() == "\nthe web server has stopped\n"
     assert running.returncode == 0
     assert choose_port(urlsplit(address).port), "the web server still listens"
     assert deployment.cloud.answers()
@@ -94,7 +94,7 @@ def _ended(browser: socket.socket) -> bool:
         return True
 
 
-def test_demo_without_a_local_cloud_says_how_to_start_one(tmp_path: Path) -> None:
+def test_demo_without_a_local_cloud_shows_how_to_start_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools", "demo", "--state-dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "tools: no local cloud is running; start one with `up`\n")

@@ -102,7 +102,7 @@ def test_page_names_an_unreachable_endpoint(app: App, deployment: Deployment, we
     with served_with(web, tmp_path / "web", endpoint, f"ws://127.0.0.1:{port}/mqtt") as address:
         window = app.window(address)
         window.sign_in(deployment.make_user())
-        window.expect_status(f"127.0.0.1:{port} cannot be reached.")
+        window.expect_status("AWS IoT cannot be reached.", f"127.0.0.1:{port}")
         window.picture("endpoint-unreachable")
         app.leave()  # while it is served
 
@@ -122,7 +122,7 @@ def test_page_names_a_rejected_signature(app: App, deployment: Deployment) -> No
 
     window.page.route(f"{deployment.cloud.endpoint_url}/**", wrong_secret)
     window.sign_in(deployment.make_user())
-    window.expect_status("answered, but did not open a WebSocket", "the credentials have expired")
+    window.expect_status("AWS IoT answered, but did not open a WebSocket.", "the credentials have expired")
     window.picture("websocket-rejected")
 
 
@@ -130,6 +130,6 @@ def test_page_names_an_endpoint_that_does_not_answer(app: App, deployment: Deplo
     window = app.window()
     window.page.route_web_socket("**/mqtt?**", lambda _: None)  # Playwright accepts it and sends nothing
     window.sign_in(deployment.make_user())
-    window.expect_status("did not answer in time.")
+    window.expect_status("AWS IoT did not answer in time.")
     window.picture("no-answer")
     window.page.context.close()  # no other test gets this window: its route cannot be removed

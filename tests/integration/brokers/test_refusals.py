@@ -13,7 +13,6 @@ from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _mqtt5
 from pubsub_client.exceptions import ConnectionRefused, PublishRefused, SubscribeRefused
 from tests.integration.brokers.broker_process import BrokerProcess, Ports, amqtt, mosquitto
 from tests.integration.brokers.reading import next_of
-from tests.integration.brokers.scripted_broker import scripted_broker
 
 PASSWORDS = {"ada": "p@ss:wörd"}
 DENIED = "denied/#"
@@ -67,22 +66,6 @@ async def test_wrong_or_missing_password_is_rejected(
     assert refusal.value.denied
     assert str(guarded.ports.websocket) in str(refusal.value)
     assert "guess" not in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    ("return_code", "denied", "reason"),
-    [
-        (3, False, r"return code 3\b.*not a denial, try again later"),
-        (4, True, r"return code 4\b.*user 'ada'"),
-        (7, True, r"return code 7\b.*user 'ada'"),
-    ],
-)
-async def test_return_code_of_a_busy_broker_is_not_a_denial(return_code: int, denied: bool, reason: str) -> None:
-    async with scripted_broker(return_code) as broker:
-        pubsub = PubSub(MqttOverWebSocket(broker.url, user_name="ada", password="guess"))
-        with pytest.raises(ConnectionRefused, match=reason) as refusal:
-            await pubsub.connect()
-        assert refusal.value.denied is denied
 
 
 async def test_burst_keeps_its_order_despite_rejections_and_cancellations(denying: BrokerProcess, topic: str) -> None:

@@ -56,12 +56,6 @@ async def test_denied_client_id_names_the_missing_permission(provider: AwsIot) -
     assert f"iot:Connect on client/{DENIED_CLIENT_ID}" in refusal.reason
 
 
-async def test_identity_without_policy_is_denied_with_the_missing_permission(deployment: Deployment) -> None:
-    session = await deployment.signed_in()
-    refusal = await refusal_of(PubSub(deployment.provider(session), client_id="mine"))
-    assert "IoT policies attached to the Cognito identity, do not allow iot:Connect on client/mine" in refusal.reason
-
-
 async def test_endpoint_without_a_server_is_named(unused_tcp_port: int) -> None:
     endpoint = f"x-ats.iot.us-east-1.localhost:{unused_tcp_port}"
     refusal = await refusal_of(PubSub(AwsIot(endpoint=endpoint, credentials=InvalidCredentials())))

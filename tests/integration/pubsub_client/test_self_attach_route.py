@@ -163,7 +163,7 @@ async def test_unreachable_route_is_named(unused_tcp_port: int) -> None:
         "${Token[SelfAttachUrl]}",
     ],
 )
-def test_url_that_is_not_a_routes_is_rejected(url: str) -> None:
+def test_invalid_url_is_rejected(url: str) -> None:
     with pytest.raises(ConfigurationError, match="pass the stack's output SelfAttachUrl") as refusal:
         session(self_attach_url=url)
     assert repr(url) in str(refusal.value)

@@ -65,7 +65,7 @@ def test_wrong_endpoint_is_rejected(endpoint: str) -> None:
         AwsIot(endpoint=endpoint, region="eu-west-1", credentials=Source())
 
 
-def test_region_comes_from_the_endpoint_unless_given() -> None:
+def test_region_comes_from_the_endpoint_by_default() -> None:
     assert AwsIot(endpoint=HOST, credentials=Source())._region == "eu-west-1"
     with pytest.raises(ConfigurationError, match="does not contain a region; pass region"):
         AwsIot(endpoint="iot.example.com", credentials=Source())

@@ -426,7 +426,7 @@ async def test_only_a_rejected_refresh_token_asks_for_a_sign_in(
     assert (await session.credentials()).access_key_id == "key-1"
 
 
-async def test_id_token_of_other_code_is_not_renewed(session: CognitoSession, cognito: Cognito, clock: Clock) -> None:
+async def test_id_token_from_other_code_is_not_renewed(session: CognitoSession, cognito: Cognito, clock: Clock) -> None:
     await session.use_id_token(cognito._id_token())
     first = await session.credentials()
     clock.advance(HOUR - SECOND)

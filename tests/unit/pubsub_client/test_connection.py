@@ -355,19 +355,28 @@ def client_with(upgrade_request: Callable[[], Coroutine[Any, Any, UpgradeRequest
     return pubsub
 
 
-async def test_provider_recovers_only_from_a_denial(broker: Broker) -> None:
+@pytest.mark.parametrize(
+    ("connack", "denied", "reason"),
+    [
+        (None, False, "unreachable"),
+        ((0x86, "return code 4"), True, r"return code 4.*check user name and password"),
+        ((0x87, None), True, "check user name and password"),
+        ((0x88, "return code 3"), False, r"return code 3.*not a denial, try again later"),
+    ],
+)
+async def test_provider_recovers_only_from_a_denial(
+    broker: Broker, connack: tuple[int, str | None] | None, denied: bool, reason: str
+) -> None:
     async def recover() -> None:
         calls.append(None)
 
     calls: list[None] = []
-    for connack, number in ((None, 0), ((0x87, None), 1)):
-        failure = ConnectAttemptError(OSError("refused"), connack)
-        broker.opens = Mock(return_value=failure)
-        pubsub = client()
-        pubsub._provider.recover_from_denial = recover  # type: ignore[method-assign]
-        with pytest.raises(ConnectionRefused):
-            await pubsub.connect()
-        assert len(calls) == number
+    broker.opens = Mock(return_value=ConnectAttemptError(OSError("unreachable"), connack))
+    pubsub = client()
+    pubsub._provider.recover_from_denial = recover  # type: ignore[method-assign]
+    with pytest.raises(ConnectionRefused, match=reason) as refusal:
+        await pubsub.connect()
+    assert (len(calls), refusal.value.denied) == (int(denied), denied)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ async def test_headers_go_into_the_request_and_are_not_shown() -> None:
     ["", "broker.example", "http://b.example", "mqtt://b.example:1883", "ws://", "ws://b.example:0", "ws://b:99999",
      "ws://b.example/a b", "ws://b.example/#x"],
 )  # fmt: skip
-def test_url_that_is_not_a_websockets_is_rejected(url: str) -> None:
+def test_invalid_url_is_rejected(url: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a WebSocket URL"):
         MqttOverWebSocket(url)
 
@@ -73,7 +73,7 @@ def test_invalid_header_is_rejected(name: str, value: str) -> None:
         MqttOverWebSocket("ws://b.example", headers={name: value})
 
 
-def test_given_proxy_applies_to_loopback_and_without_tls() -> None:
+def test_proxy_argument_applies_to_loopback_and_without_tls() -> None:
     provider = MqttOverWebSocket("ws://127.0.0.1:9001", proxy="http://ada:p%40ss@proxy.example:3128")
     assert provider.endpoint.proxy() == Proxy("proxy.example", 3128, "ada", "p@ss")
 

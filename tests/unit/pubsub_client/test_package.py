@@ -38,7 +38,7 @@ def test_every_error_is_in_the_tree_below_its_root() -> None:
     assert all(name in (exceptions.__doc__ or "") for name in errors)
 
 
-def test_library_imports_nothing_of_stacks_cli_and_local_cloud() -> None:
+def test_library_imports_no_packages_of_stacks_cli_and_local_cloud() -> None:
     assert _imported_by("from pubsub_client import *") & {"aws_cdk", "typer", "rich", "pydantic", "ministack"} == set()
 
 
@@ -47,6 +47,6 @@ def test_output_names_import_no_mqtt_client_and_no_sdk() -> None:
 
 
 def _imported_by(program: str) -> set[str]:
-    asking = f"{program}\nimport sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", asking], capture_output=True, text=True, check=True)
+    script = f"{program}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(done.stdout.split())

@@ -24,7 +24,7 @@ def test_random_client_id_keeps_its_value_behind_the_prefix() -> None:
     assert str(ClientId()) != str(ClientId())
 
 
-def test_given_client_id_has_no_prefix() -> None:
+def test_fixed_client_id_has_no_prefix() -> None:
     client_id = ClientId("tablet-7")
     client_id.prefix = "us-east-1:1234-"
     assert str(client_id) == "tablet-7"

@@ -20,6 +20,7 @@ export function Room({ pubsub, topic, userName, connected, title, label, action 
   const { messages, send } = useChat(pubsub, topic, connected);
   return (
     <>
+      <h2>{title}</h2>
       <Conversation title={title} messages={messages} userName={userName} />
       <SendMessage label={label} action={action} connected={connected} send={(msg) => send(userName, msg)} />
     </>

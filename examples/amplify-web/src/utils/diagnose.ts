@@ -101,8 +101,8 @@ export async function diagnose(topic: string): Promise<Diagnosis | undefined> {
     case 'timeout':
       return {
         cause: 'no-answer',
-        summary: `${host} did not answer in time.`,
-        advice: 'The network or AWS IoT may be slow.',
+        summary: 'AWS IoT did not answer in time.',
+        advice: `The network or the endpoint ${host} may be slow.`,
       };
     case 'nothing':
       return withoutWebSocket();
@@ -133,13 +133,13 @@ async function withoutWebSocket(): Promise<Diagnosis> {
   } catch {
     return {
       cause: 'endpoint-unreachable',
-      summary: `${host} cannot be reached.`,
-      advice: 'Check your network, proxy and firewall. The endpoint in the app’s configuration may also be wrong.',
+      summary: 'AWS IoT cannot be reached.',
+      advice: `Check your network, proxy and firewall. The endpoint ${host} in the app’s configuration may also be wrong.`,
     };
   }
   return {
     cause: 'websocket-rejected',
-    summary: `${host} answered, but did not open a WebSocket.`,
+    summary: 'AWS IoT answered, but did not open a WebSocket.',
     advice:
       'Possible causes: the clock of this device is wrong, the credentials have expired, the app has the wrong region, or a proxy blocks WebSockets.',
   };
