@@ -133,7 +133,7 @@ def _identity_pool(event: Event) -> Response:
     if event["RequestType"] != "Delete":
         return response
     (stack,) = _stacks.describe_stacks(StackName=event["StackId"])["Stacks"]
-    # The deletion of the stack, and the rollback of its creation, detach the policy from all targets anyway.
+    # When the stack is deleted, or its creation rolled back, the policy is detached from all targets.
     if stack["StackStatus"].startswith(_STACK_IS_DELETED):
         return response
     if not PolicyTargets(_iot, _POLICY_NAME, page_size=1).read(None).items:
@@ -153,8 +153,8 @@ def _deletion_guard(event: Event) -> Response:
             hours = count.targets / per_second / 3600
             raise TooManyAttachedError(
                 f"Nothing of stack {_STACK_NAME} was deleted. Its IoT policy {_POLICY_NAME} is attached to {count} "
-                f"identities. To detach {per_second} a second takes {hours:.1f} hours, and CloudFormation waits for "
-                f"one. Detach them first: pubsub detach --all --stack {_STACK_NAME} --region "
+                f"identities. To detach {per_second} per second takes {hours:.1f} hours, but CloudFormation waits only "
+                f"one hour. Detach them first: pubsub detach --all --stack {_STACK_NAME} --region "
                 f"{os.environ['AWS_REGION']}. Then delete the stack again."
             )
     return {"PhysicalResourceId": f"{_STACK_NAME}/deletion-guard"}

@@ -109,7 +109,7 @@ def _identity_id(event: Mapping[str, Any]) -> str:
         )
     if identity.get("identityPoolId") != _IDENTITY_POOL_ID:
         raise _RefusedError(
-            403, "the request was signed by an identity of another identity pool: sign in through this deployment's"
+            403, "the request was signed by an identity of another identity pool: use this deployment's identity pool"
         )
     if not isinstance(methods, list) or "authenticated" not in methods:
         raise _RefusedError(403, "the request was signed by a guest: sign in, and use the new credentials")

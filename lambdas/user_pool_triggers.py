@@ -197,8 +197,8 @@ def _detach_pool(properties: Mapping[str, Any], original: OriginalSettings) -> N
     if triggers != _triggers_of(pool) and missing:
         raise SettingsMismatchError(
             f"User pool {pool['Id']}: {' '.join(why for why, _ in missing)} Remove {ours} from the pool with "
-            "credentials that have it (Cognito console, Extensions): docs/how-to/adopt.md#sms-and-custom-senders. Then "
-            "delete the stack again."
+            "credentials that have this permission (Cognito console, Extensions): "
+            "docs/how-to/adopt.md#sms-and-custom-senders. Then delete the stack again."
         )
     instead = f"Remove {ours} from the pool in the Cognito console (Extensions). Then delete the stack again"
     _set_triggers(pool, triggers, original, instead)

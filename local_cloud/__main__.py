@@ -10,7 +10,7 @@ from local_cloud.environment import DEFAULT_REGION
 from local_cloud.faults import FaultError
 from local_cloud.faults.commands import app as fault_app
 from local_cloud.process import LocalCloud, LocalCloudError
-from local_cloud.state import DEFAULT_STATE, Port, Region, State, StateDirectory
+from local_cloud.state_directory import DEFAULT_STATE, PortOption, RegionOption, StateDirectory, StateDirOption
 from pubsub_client._printable import printable
 
 app = typer.Typer(
@@ -24,9 +24,11 @@ app.add_typer(fault_app, name="fault")
 
 
 @app.command()
-def up(port: Port = None, region: Region = DEFAULT_REGION, state_dir: StateDirectory = DEFAULT_STATE) -> None:
+def up(
+    port: PortOption = None, region: RegionOption = DEFAULT_REGION, state_dir: StateDirOption = DEFAULT_STATE
+) -> None:
     """Start a local cloud in the background, unless one is running."""
-    state = State(state_dir)
+    state = StateDirectory(state_dir)
     with state.lock():
         cloud, status = state.running(), "is already running"
         if cloud is None:
@@ -42,9 +44,9 @@ def up(port: Port = None, region: Region = DEFAULT_REGION, state_dir: StateDirec
 
 
 @app.command()
-def down(state_dir: StateDirectory = DEFAULT_STATE) -> None:
+def down(state_dir: StateDirOption = DEFAULT_STATE) -> None:
     """Stop the local cloud that `up` started."""
-    state = State(state_dir)
+    state = StateDirectory(state_dir)
     cloud = state.running()
     if cloud is not None:
         cloud.end()
@@ -53,9 +55,9 @@ def down(state_dir: StateDirectory = DEFAULT_STATE) -> None:
 
 
 @app.command()
-def status(state_dir: StateDirectory = DEFAULT_STATE) -> None:
+def status(state_dir: StateDirOption = DEFAULT_STATE) -> None:
     """Show whether the local cloud is running; exit with 1 if not."""
-    cloud = State(state_dir).running()
+    cloud = StateDirectory(state_dir).running()
     if cloud is None:
         print("No local cloud is running.")
         raise typer.Exit(1)

@@ -40,7 +40,7 @@ class _Delay:
         raise NotImplementedError
 
 
-class Target(NamedTuple):
+class PolicyTarget(NamedTuple):
     """The target of an IoT policy in its account and region."""
 
     account_id: str
@@ -61,9 +61,9 @@ class PolicyPropagation(_Delay):
     """
 
     def _restart(self) -> None:
-        self._changes: dict[Target, dict[str, list[_Change]]] = {}
+        self._changes: dict[PolicyTarget, dict[str, list[_Change]]] = {}
 
-    def changed(self, policy_name: str, before: Mapping[Target, str], after: Mapping[Target, str]) -> None:
+    def changed(self, policy_name: str, before: Mapping[PolicyTarget, str], after: Mapping[PolicyTarget, str]) -> None:
         """Record the documents of a policy's targets before and after a change."""
         if not self._seconds:
             return
@@ -73,7 +73,7 @@ class PolicyPropagation(_Delay):
                 changes = self._changes.setdefault(target, defaultdict(list))
                 changes[policy_name].append(_Change(effective_at, before.get(target)))
 
-    def effective(self, target: Target, attached: Mapping[str, str]) -> dict[str, str]:
+    def effective(self, target: PolicyTarget, attached: Mapping[str, str]) -> dict[str, str]:
         """Return the documents in effect for a target by policy name, given the attached ones."""
         effective = dict(attached)
         now = self._clock()

@@ -56,6 +56,9 @@ COMMANDS = {
 """The commands by section, with their summaries: also the first lines of their help, but without importing them."""
 
 
+_CONTEXT = {"max_content_width": MAX_COLUMNS, "help_option_names": ["-h", "--help"]}
+
+
 class LazyCommand(TyperCommand):
     """A command whose module is imported when it runs."""
 
@@ -75,9 +78,7 @@ def load_command(name: str) -> Any:
     """Import a command, which is the function of that name in the module of that name."""
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     command = getattr(import_module(f"pubsub_cli.commands.{name}"), name)
-    single.command(name, cls=HelpfulCommand, context_settings={"max_content_width": MAX_COLUMNS})(
-        expand_option_groups(command)
-    )
+    single.command(name, cls=HelpfulCommand, context_settings=_CONTEXT)(expand_option_groups(command))
     return typer.main.get_command(single)
 
 
@@ -114,7 +115,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # importing rich takes longer than the rest of the start
-    context_settings={"max_content_width": MAX_COLUMNS},
+    context_settings=_CONTEXT,
 )
 
 

@@ -65,6 +65,11 @@ class UnreadableResponseError(BotoCoreError):
     fmt = "{answer}, which is not JSON"
 
 
+def _client(service: _Service) -> Any:
+    """Return a property of :class:`Aws`: the client of a service, created when it is first used."""
+    return cached_property(lambda aws: aws._session.client(service, endpoint_url=aws.endpoint_url))
+
+
 class Aws:
     """Clients that are created when first used.
 
@@ -155,81 +160,26 @@ class Aws:
         client = self._session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
         getattr(client, xform_name(operation))(**parameters)
 
-    @cached_property
-    def cloudformation(self) -> CloudFormationClient:
-        """AWS CloudFormation."""
-        return self._session.client("cloudformation", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def user_pools(self) -> CognitoIdentityProviderClient:
-        """Amazon Cognito user pools."""
-        return self._session.client("cognito-idp", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def identity_pools(self) -> CognitoIdentityClient:
-        """Amazon Cognito identity pools."""
-        return self._session.client("cognito-identity", endpoint_url=self.endpoint_url)
+    cloudformation: CloudFormationClient = _client("cloudformation")
+    user_pools: CognitoIdentityProviderClient = _client("cognito-idp")
+    identity_pools: CognitoIdentityClient = _client("cognito-identity")
+    iam: IAMClient = _client("iam")
+    iot: IoTClient = _client("iot")
+    apis: Any = _client("apigatewayv2")
+    events: Any = _client("events")
+    kms: KMSClient = _client("kms")
+    functions: LambdaClient = _client("lambda")
+    logs: CloudWatchLogsClient = _client("logs")
+    queues: SQSClient = _client("sqs")
+    ssm: SSMClient = _client("ssm")
+    state_machines: SFNClient = _client("stepfunctions")
+    sts: STSClient = _client("sts")
 
     @cached_property
     def identity_pools_unsigned(self) -> CognitoIdentityClient:
         """Amazon Cognito identity pools without AWS credentials, as a front end calls them with a user's token."""
         config = Config(signature_version=UNSIGNED)
         return self._session.client("cognito-identity", endpoint_url=self.endpoint_url, config=config)
-
-    @cached_property
-    def iam(self) -> IAMClient:
-        """AWS Identity and Access Management."""
-        return self._session.client("iam", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def iot(self) -> IoTClient:
-        """AWS IoT's control plane."""
-        return self._session.client("iot", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def apis(self) -> Any:
-        """Amazon API Gateway's HTTP APIs."""
-        return self._session.client("apigatewayv2", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def events(self) -> Any:
-        """Amazon EventBridge."""
-        return self._session.client("events", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def kms(self) -> KMSClient:
-        """AWS Key Management Service."""
-        return self._session.client("kms", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def functions(self) -> LambdaClient:
-        """AWS Lambda."""
-        return self._session.client("lambda", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def logs(self) -> CloudWatchLogsClient:
-        """Amazon CloudWatch Logs."""
-        return self._session.client("logs", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def queues(self) -> SQSClient:
-        """Amazon SQS."""
-        return self._session.client("sqs", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def ssm(self) -> SSMClient:
-        """AWS Systems Manager."""
-        return self._session.client("ssm", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def state_machines(self) -> SFNClient:
-        """AWS Step Functions."""
-        return self._session.client("stepfunctions", endpoint_url=self.endpoint_url)
-
-    @cached_property
-    def sts(self) -> STSClient:
-        """AWS Security Token Service."""
-        return self._session.client("sts", endpoint_url=self.endpoint_url)
 
 
 def _region_unknown_to_cli() -> str | None:

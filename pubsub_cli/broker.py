@@ -118,7 +118,7 @@ class AwsIotOfStack:
     def advice(self) -> Fix:
         """The next step if the connection fails."""
         if self.user is None:
-            return "docs/reference/iam-permissions.md lists the permissions that your AWS credentials need."
+            return "The permissions that you need are in the repository: docs/reference/iam-permissions.md"
         return PubSubCommand(("doctor", "--stack", self.name, "--user", self.user, "--password-stdin"))
 
     @asynccontextmanager

@@ -13,6 +13,8 @@ from pubsub_cli.terminal import MAX_COLUMNS, EscapingGroup
 
 _EXAMPLES = "\nExamples:\n"
 _LAST_SECTIONS = (DEPLOYMENT, OUTPUT)
+_FIRST_OPTIONS = ("--stack", "--environment")
+"""The first options of the section on the deployment."""
 
 
 def help_text(command: Any, name: str, columns: int = MAX_COLUMNS) -> str:
@@ -42,6 +44,9 @@ class HelpfulCommand(TyperCommand):
                 title = OUTPUT if "--help" in parameter.opts else getattr(parameter, "rich_help_panel", None)
                 title = title or f"{parameter.param_type_name}s".capitalize()
                 sections.setdefault(title, []).append(_record(parameter))
+        sections[DEPLOYMENT] = sorted(
+            sections.get(DEPLOYMENT, []), key=lambda row: not row[0].startswith(_FIRST_OPTIONS)
+        )
         for title in sorted(sections, key=lambda each: each in _LAST_SECTIONS):
             if sections[title]:
                 with formatter.section(title):
@@ -75,7 +80,7 @@ def _record(parameter: Any) -> tuple[str, str]:
     """Return the left and the right column for an argument or option."""
     if parameter.param_type_name == "argument":
         return parameter.metavar, parameter.help
-    names = parameter.opts[0] if parameter.is_flag else f"{parameter.opts[0]} {parameter.metavar}"
+    names = ", ".join(parameter.opts) + ("" if parameter.is_flag else f" {parameter.metavar}")
     if parameter.required:
         return names, f"{parameter.help} Required."
     default = getattr(parameter.default, "value", parameter.default)

@@ -249,7 +249,6 @@ class AttachmentResources(Construct):
                 identity_pool=identity_pool,
             )
         self.self_attach = SelfAttach(self, "SelfAttach", settings, policy=policy, identity_pool=identity_pool)
-        """The self-attach route."""
         sweep = Sweep(
             self, "Sweep", settings, policy=policy, user_pool=user_pool, identity_pool=identity_pool, sign_in=sign_in
         )

@@ -38,7 +38,6 @@ class AttachmentPause(Construct):
         self.environment = {"PAUSE_PARAMETER": name}
         """The environment variable that names the parameter to a function."""
         self.parameter_arn: str = parameter.parameter_arn
-        """The parameter's ARN."""
 
     def allow_changes(self) -> iam.PolicyStatement:
         """Return the permission to pause and resume attachment."""

@@ -89,7 +89,6 @@ class PubSubFunction(lambda_.Function):
             self, {"AwsSolutions-L1": "Python 3.13 is supported until 2029, and the local cloud runs no newer version."}
         )
         self.execution_role: iam.Role = role
-        """The function's role."""
 
 
 def suppress_nag(construct: IConstruct, reasons: Mapping[str, str]) -> None:

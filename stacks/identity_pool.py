@@ -22,7 +22,6 @@ class IdentityPoolResources(Construct):
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         self.identity_pool_id: str
-        """The identity pool's id."""
         self.fingerprint: str
         """Identifies the pool in markers and in logical ids, and is known at synthesis. For a pool of this stack it is
         the logical id, because the functions that read markers are created before the pool."""

@@ -37,11 +37,8 @@ class IotPolicy(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.policy_name = settings.policy_name
-        """The policy's name."""
         self.pause = pause
-        """Pauses the attachment of the policy."""
         self.detach_all = detach_all
-        """Detaches the policy from all targets."""
         self._function = PubSubFunction(
             self,
             "Function",

@@ -75,7 +75,6 @@ class SelfAttach(Construct):
         self._stage(api, settings)
         self._let_users_call(api, identity_pool)
         self.url: str = f"{api.api_endpoint}{_PATH}"
-        """The route's URL."""
 
     def _function(self, settings: Settings, policy: IotPolicy, identity_pool: IdentityPoolResources) -> PubSubFunction:
         function = PubSubFunction(

@@ -25,7 +25,6 @@ class UserPoolResources(Construct):
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         self.pool: cognito.IUserPool
-        """The user pool."""
         self.clients: list[cognito.IUserPoolClient]
         """App clients of users, the front end's first."""
         self.internal_client: cognito.IUserPoolClient | None = None

@@ -12,8 +12,8 @@ import typer
 
 from local_cloud.environment import DEFAULT_REGION
 from local_cloud.process import LocalCloudError
-from local_cloud.state import DEFAULT_STATE, Port, State, StateDirectory
-from local_cloud.state import Region as LocalRegion
+from local_cloud.state_directory import DEFAULT_STATE, PortOption, StateDirectory, StateDirOption
+from local_cloud.state_directory import RegionOption as LocalRegionOption
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.options import Junit, Profile, Region, Yes
 from pubsub_cli.signals import interrupt_on_sigterm
@@ -36,21 +36,21 @@ _CLOUDFORMATION_CONTINUES = "CloudFormation continues in AWS"
 
 
 @app.command()
-def smoke(port: Port = None, region: LocalRegion = DEFAULT_REGION) -> None:
+def smoke(port: PortOption = None, region: LocalRegionOption = DEFAULT_REGION) -> None:
     """Deploy to a new local cloud, run `pubsub smoke`, and destroy; exit with the smoke test's code."""
     _exit_with(partial(run_smoke, port, region), "the local cloud has ended")
 
 
 @app.command()
-def local(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
+def local(port: PortOption = None, state_dir: StateDirOption = DEFAULT_STATE) -> None:
     """Deploy to the local cloud in the background; start one if none is running."""
-    _exit_with(partial(deploy_locally, State(state_dir), port), "run it again to complete the deployment")
+    _exit_with(partial(deploy_locally, StateDirectory(state_dir), port), "run it again to complete the deployment")
 
 
 @app.command()
-def demo(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
+def demo(port: PortOption = None, state_dir: StateDirOption = DEFAULT_STATE) -> None:
     """Serve the Amplify web example with two users on that local cloud, until Ctrl-C."""
-    _exit_with(partial(run_demo, State(state_dir), port), "the local cloud keeps running")
+    _exit_with(partial(run_demo, StateDirectory(state_dir), port), "the local cloud keeps running")
 
 
 @app.command()

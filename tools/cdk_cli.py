@@ -50,43 +50,30 @@ class CdkCli:
     """Deploys this repository's app to a local cloud with the CDK CLI.
 
     Attributes:
-        cloud: the local cloud to deploy to.
-        directory: for the cloud assembly and a log of each command.
+        cloud: the local cloud.
+        directory: the directory of the cloud assembly and of each command's log.
+
+    Raises:
+        CdkError: by each method, if the command failed.
     """
 
     cloud: LocalCloud
     directory: Path
 
     def bootstrap(self) -> None:
-        """Create the staging resources that every CDK deployment needs.
-
-        Raises:
-            CdkError: the command failed.
-        """
+        """Create the staging resources that every CDK deployment needs."""
         self._run("bootstrap", f"aws://{self.cloud.account_id}/{self.cloud.region}", cwd=self.directory)
 
     def synth(self) -> None:
-        """Synthesize the app.
-
-        Raises:
-            CdkError: the command failed.
-        """
+        """Synthesize the app."""
         self._run("synth", "--quiet", "--output", str(self._assembly), cwd=REPOSITORY)
 
     def deploy(self) -> None:
-        """Deploy what was synthesized.
-
-        Raises:
-            CdkError: the command failed.
-        """
+        """Deploy what was synthesized."""
         self._run("deploy", "--app", str(self._assembly), "--require-approval", "never", cwd=self.directory)
 
     def destroy(self) -> None:
-        """Destroy what was deployed.
-
-        Raises:
-            CdkError: the command failed.
-        """
+        """Destroy what was deployed."""
         self._run("destroy", "--app", str(self._assembly), "--force", cwd=self.directory)
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from local_cloud.environment import HOST, NODE
 from local_cloud.process import LocalCloud, LocalCloudError, choose_port
-from local_cloud.state import State
+from local_cloud.state_directory import StateDirectory
 from local_cloud.steps import Steps
 from pubsub_client.outputs import Output
 from tools.cdk_cli import REPOSITORY
@@ -26,7 +26,7 @@ _READY_SECONDS = 60.0
 _EXIT_WITH_STDIN = "data:text/javascript,process.stdin.on('end', () => process.exit()).resume()"
 
 
-def run_demo(state: State, port: int | None) -> None:
+def run_demo(state: StateDirectory, port: int | None) -> None:
     """Serve the example until Ctrl-C; the local cloud keeps running.
 
     Args:

@@ -8,7 +8,7 @@ from local_cloud.environment import DEFAULT_REGION
 from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.provisioning import CdkApp, deployed_stack, write_outputs
 from local_cloud.saved_deployments import NotSavedError, SavedDeployments, digest_of
-from local_cloud.state import State
+from local_cloud.state_directory import StateDirectory
 from local_cloud.steps import Steps
 from tools.cdk_cli import REPOSITORY
 
@@ -16,7 +16,7 @@ _SOURCES = ("app.py", "cdk.json", "requirements.txt", "stacks", "lambdas", "pubs
 """The files and directories of the repository that decide what is deployed."""
 
 
-def deploy_locally(state: State, port: int | None) -> None:
+def deploy_locally(state: StateDirectory, port: int | None) -> None:
     """Deploy the stack to the local cloud in the background; start one if none is running.
 
     If the stack was deployed before and none of its sources has changed, a new cloud starts with the stack deployed.

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from local_cloud.faults import Delay, Fail, Fault, FaultError, Hang, Malformed, Throttle, parse_fault
-from local_cloud.state import DEFAULT_STATE, State, StateDirectory
+from local_cloud.state_directory import DEFAULT_STATE, StateDirectory, StateDirOption
 
 app = typer.Typer(
     help="Let operations fail, slow down, hang or answer nonsense.", no_args_is_help=True, rich_markup_mode=None
@@ -36,7 +36,7 @@ def set_fault(
         bool, typer.Option("--malformed", help="Answer with a body that is neither JSON nor XML.")
     ] = False,
     times: Annotated[int | None, typer.Option(metavar="N", help="Affect this many calls, by default all.")] = None,
-    state_dir: StateDirectory = DEFAULT_STATE,
+    state_dir: StateDirOption = DEFAULT_STATE,
 ) -> None:
     """Add a fault. The first fault that matches a call takes effect."""
     if status is not None and error is None:
@@ -52,14 +52,14 @@ def set_fault(
     }
     given = {key: value for key, value in fields.items() if value is not None}
     fault = parse_fault({"operations": operation, **given})
-    State(state_dir).require_running().set_faults([fault])
+    StateDirectory(state_dir).require_running().set_faults([fault])
     print(_describe(fault))
 
 
 @app.command(name="list")
-def list_faults(state_dir: StateDirectory = DEFAULT_STATE) -> None:
+def list_faults(state_dir: StateDirOption = DEFAULT_STATE) -> None:
     """List the faults in the order in which they are matched, and the number of calls that each has affected."""
-    faults = State(state_dir).require_running().faults()
+    faults = StateDirectory(state_dir).require_running().faults()
     print("\n".join(f"{_describe(each.fault)}  (hits: {each.hits})" for each in faults) or "no faults")
 
 
@@ -68,10 +68,10 @@ def clear(
     operation: Annotated[
         str | None, typer.Argument(metavar="OPERATION", help="By default all faults and settings are cleared.")
     ] = None,
-    state_dir: StateDirectory = DEFAULT_STATE,
+    state_dir: StateDirOption = DEFAULT_STATE,
 ) -> None:
     """Clear the faults of an operation, or all faults and settings. Hanging calls continue."""
-    State(state_dir).require_running().clear_faults(operation)
+    StateDirectory(state_dir).require_running().clear_faults(operation)
     print(f"no faults on {operation}" if operation is not None else "no faults")
 
 

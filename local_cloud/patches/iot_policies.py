@@ -10,7 +10,7 @@ from ministack.core.iam_evaluator import evaluate
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
 from ministack.services import iot, iot_data, sts
 
-from local_cloud.consistency import POLICIES, Target
+from local_cloud.consistency import POLICIES, PolicyTarget
 from local_cloud.iot_policy_documents import default_document, request, statements, variables_of_identity
 from local_cloud.paging import SortedKeys, TokenError
 
@@ -78,7 +78,7 @@ def _attached_policies_allow(identity: _Identity, action: str, resource: str, cl
     with request_scope(identity.account_id, identity.region):
         attached = [policy for policy in iot._policies.values() if identity.identity_id in policy["targets"]]
     documents = {policy["policyName"]: default_document(policy) for policy in attached}
-    effective = POLICIES.effective(Target(identity.account_id, identity.region, identity.identity_id), documents)
+    effective = POLICIES.effective(PolicyTarget(identity.account_id, identity.region, identity.identity_id), documents)
     policies = [statements(document, variables) for document in effective.values()]
     return bool(evaluate(context, policies).decision == "Allow")
 
@@ -108,10 +108,10 @@ def _targets(policy_name: str, *_: Any) -> list[str]:
     return list(policy["targets"]) if policy else []
 
 
-def _documents_by_target(policy_name: str, targets: list[str]) -> dict[Target, str]:
+def _documents_by_target(policy_name: str, targets: list[str]) -> dict[PolicyTarget, str]:
     policy = iot._policies.get(policy_name)
     attached = [
-        Target(get_account_id(), get_region(), each) for each in targets if policy and each in policy["targets"]
+        PolicyTarget(get_account_id(), get_region(), each) for each in targets if policy and each in policy["targets"]
     ]
     return dict.fromkeys(attached, default_document(policy)) if attached else {}
 

@@ -16,32 +16,21 @@ from ministack.core.responses import get_account_id, get_region
 
 def install() -> None:
     """Install each part."""
-    _correct_permissions()
-    _require_further_permissions()
+    _derive_actions()
+    _enforce()
 
 
 # ministack requires no permission for the first action, and another one for the second.
 _LAMBDA_ACTIONS = {"/account-settings": "GetAccountSettings", "/concurrency": "GetFunctionConcurrency"}
-_RULE_OPERATIONS = ("DescribeRule", "ListTargetsByRule")
-_POLICY_TARGETS = "/policy-targets/"
-
-_parameters: ContextVar[tuple[str, ...]] = ContextVar("parameters", default=())
-_policy_arn: ContextVar[str | None] = ContextVar("policy_arn", default=None)
 
 
-def _correct_permissions() -> None:
-    """Derive action, resource and condition keys from requests as AWS does, where ministack differs.
+def _derive_actions() -> None:
+    """Derive the action from requests to Lambda and SQS as AWS does.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-batch-api-actions.html
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
     """
     action_of_lambda, extract_action = iam_actions._lambda_action, iam_actions.extract_iam_action
-    extract_arn, enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
 
     def lambda_action(method: str, path: str) -> str | None:
         if method == "GET":
@@ -56,33 +45,88 @@ def _correct_permissions() -> None:
         # A batch needs the permission for one message. AWS does not have ministack's sqs:SendMessageBatch.
         return action.removesuffix("Batch") if service == "sqs" and action else action
 
+    iam_actions._lambda_action = lambda_action
+    iam_actions.extract_iam_action = extract_iam_action
+
+
+Request = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Permission:
+    action: str
+    resource_arn: str
+    condition_keys: Mapping[str, str] = field(default_factory=dict)
+
+
+_body: ContextVar[bytes] = ContextVar("body", default=b"")
+_denied: ContextVar[_Permission | None] = ContextVar("denied", default=None)
+
+
+def _enforce() -> None:
+    """Require the permissions that AWS requires for a request, where ministack differs.
+
+    A request that passes a role, uses a key or moves messages needs permissions besides that of its own action.
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncognitouserpools.html
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    https://github.com/serverless/serverless/issues/6593 (UpdateUserPool of a pool with an SMS role)
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sms-sender.html
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+    """
+    extract, enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
+    respond = iam_actions.access_denied_response
+
     def extract_resource_arn(
         service: str, method: str, path: str, headers: dict[str, str], body: bytes, *request: Any
     ) -> str:
-        target = headers.get("x-amz-target", "")
-        _parameters.set(tuple(json.loads(body)["Names"]) if target == "AmazonSSM.GetParameters" else ())
-        policy = parse_qs(body.decode()).get("PolicyArn") if service == "iam" else None
-        _policy_arn.set(policy[0] if policy else None)
-        resource = _resource(service, path, target, body)
-        arn: str = resource or extract_arn(service, method, path, headers, body, *request)
+        _body.set(body)
+        _denied.set(None)
+        resource = _resource(service, path, headers.get("x-amz-target", ""), body)
+        arn: str = resource or extract(service, method, path, headers, body, *request)
         return arn
 
     def enforce_as_aws(access_key: str, action: str, service: str, region: str, *request: Any, **details: Any) -> Any:
-        if action in ("iam:AttachRolePolicy", "iam:DetachRolePolicy") and (arn := _policy_arn.get()):
-            details["service_context"] = {**(details.get("service_context") or {}), "iam:PolicyARN": arn}
-        if action != "ssm:GetParameters" or not _parameters.get():
-            return enforce(access_key, action, service, region, *request, **details)
-        # AWS requires the permission to read each parameter, ministack one for `*`.
-        for name in _parameters.get():
-            arn = f"arn:aws:ssm:{region}:{get_account_id()}:parameter/{name.lstrip('/')}"
-            if denied := enforce(access_key, action, service, region, **details | {"resource_arn": arn}):
+        if action in ("iam:AttachRolePolicy", "iam:DetachRolePolicy"):
+            policy_arn = parse_qs(_body.get().decode()).get("PolicyArn", [""])[0]
+            details["service_context"] = {**(details.get("service_context") or {}), "iam:PolicyARN": policy_arn}
+        if action == "ssm:GetParameters":
+            # AWS requires the permission to read each parameter, ministack one for `*`.
+            parameters = f"arn:aws:ssm:{region}:{get_account_id()}:parameter"
+            arns = [f"{parameters}/{name.lstrip('/')}" for name in json.loads(_body.get())["Names"]]
+            denials = (enforce(access_key, action, service, region, **details | {"resource_arn": arn}) for arn in arns)
+            return next((each for each in denials if each), None)
+        if denied := enforce(access_key, action, service, region, *request, **details):
+            return denied
+        further = _FURTHER_PERMISSIONS[action](json.loads(_body.get())) if action in _FURTHER_PERMISSIONS else ()
+        for permission in further:
+            arn, keys = permission.resource_arn, dict(permission.condition_keys)
+            denied = enforce(access_key, permission.action, service, region, resource_arn=arn, service_context=keys)
+            if denied:
+                _denied.set(permission)
                 return denied
         return None
 
-    iam_actions._lambda_action = lambda_action
-    iam_actions.extract_iam_action = extract_iam_action
+    def access_denied_response(service: str, action: str, *request: Any, **details: Any) -> Any:
+        if permission := _denied.get():
+            action, principal_arn = permission.action, request[0]
+            details["resource_arn"] = permission.resource_arn
+            details["message"] = iam_actions.identity_denial_message(
+                action, principal_arn, permission.resource_arn, details.get("explicit_deny", False)
+            )
+        return respond(service, action, *request, **details)
+
     iam_actions.extract_resource_arn = extract_resource_arn
     iam_evaluator.enforce = enforce_as_aws
+    iam_actions.access_denied_response = access_denied_response
+
+
+_RULE_OPERATIONS = ("DescribeRule", "ListTargetsByRule")
+_POLICY_TARGETS = "/policy-targets/"
 
 
 def _resource(service: str, path: str, target: str, body: bytes) -> str | None:
@@ -108,70 +152,6 @@ def _rule(body: bytes) -> str | None:
     if not isinstance(name, str):
         return None
     return name if bus == "default" else f"{bus}/{name}"
-
-
-Request = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Permission:
-    action: str
-    resource_arn: str
-    condition_keys: Mapping[str, str] = field(default_factory=dict)
-
-
-_body: ContextVar[bytes] = ContextVar("body", default=b"")
-_denied: ContextVar[_Permission | None] = ContextVar("denied", default=None)
-
-
-def _require_further_permissions() -> None:
-    """Require the permissions to pass a role, use a key or move messages, besides that of the request's own action.
-
-    ministack requires only the permission for the action.
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncognitouserpools.html
-    https://github.com/serverless/serverless/issues/6593 (UpdateUserPool of a pool with an SMS role)
-    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sms-sender.html
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
-    """
-    extract, enforce, respond = (
-        iam_actions.extract_resource_arn,
-        iam_evaluator.enforce,
-        iam_actions.access_denied_response,
-    )
-
-    def extract_resource_arn(
-        service: str, method: str, path: str, headers: dict[str, str], body: bytes, *request: Any
-    ) -> str:
-        _body.set(body)
-        _denied.set(None)
-        arn: str = extract(service, method, path, headers, body, *request)
-        return arn
-
-    def enforce_further(access_key: str, action: str, service: str, region: str, *request: Any, **details: Any) -> Any:
-        denied = enforce(access_key, action, service, region, *request, **details)
-        if denied or action not in _FURTHER_PERMISSIONS:
-            return denied
-        for permission in _FURTHER_PERMISSIONS[action](json.loads(_body.get() or b"{}")):
-            arn, keys = permission.resource_arn, dict(permission.condition_keys)
-            denied = enforce(access_key, permission.action, service, region, resource_arn=arn, service_context=keys)
-            if denied:
-                _denied.set(permission)
-                return denied
-        return None
-
-    def access_denied_response(service: str, action: str, *request: Any, **details: Any) -> Any:
-        if permission := _denied.get():
-            action, principal_arn = permission.action, request[0]
-            details["resource_arn"] = permission.resource_arn
-            details["message"] = iam_actions.identity_denial_message(
-                action, principal_arn, permission.resource_arn, details.get("explicit_deny", False)
-            )
-        return respond(service, action, *request, **details)
-
-    iam_actions.extract_resource_arn = extract_resource_arn
-    iam_evaluator.enforce = enforce_further
-    iam_actions.access_denied_response = access_denied_response
 
 
 def _pass_to_cognito(role_arn: str | None) -> list[_Permission]:

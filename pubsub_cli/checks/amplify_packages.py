@@ -174,7 +174,6 @@ class PackagesMatch(BlockingCheck):
     requirements = frozenset({Requirement.PACKAGE_JSON})
 
     def examine(self, context: Context) -> Finding:
-        """Read package.json and the lock file, and compare the versions."""
         file = context.front_end.package_json
         if file is None:
             raise TypeError("needs a package.json")

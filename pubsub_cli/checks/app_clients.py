@@ -37,11 +37,7 @@ _SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
 
 
 def describe_client(aws: Aws, user_pool: str, client_id: str) -> UserPoolClientTypeTypeDef | None:
-    """Return an app client; None if there is none.
-
-    Raises:
-        botocore.exceptions.ClientError: DescribeUserPoolClient failed.
-    """
+    """Return an app client; None if there is none."""
     try:
         answer = aws.user_pools.describe_user_pool_client(UserPoolId=user_pool, ClientId=client_id)
     except aws.user_pools.exceptions.ResourceNotFoundException:
@@ -92,7 +88,6 @@ class IdentityPoolAcceptsTokens(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Describe the identity pool."""
         pool_id, user_pool = context.output(Output.IDENTITY_POOL_ID), context.output(Output.USER_POOL_ID)
         identity_pools = context.aws.identity_pools
         try:
@@ -187,7 +182,6 @@ class AppClientSignsIn(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Describe the app client."""
         pool, client_id = context.output(Output.USER_POOL_ID), selected_client(context)
         client = describe_client(context.aws, pool, client_id)
         if client is None:

@@ -67,7 +67,6 @@ class TokenIsValid(Check):
     requirements = frozenset({Requirement.GIVEN_TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Read the token's claims."""
         token, pool = context.selector.id_token, context.output(Output.USER_POOL_ID)
         if token is None:
             raise TypeError("needs an ID token")
@@ -104,7 +103,6 @@ class TopicsAreValid(Check):
     requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
-        """Check each topic."""
         wrong = next((found for each in context.requested_topics if (found := _wrong_topic(each))), None)
         return wrong or passed(", ".join(_with_use(each) for each in context.requested_topics))
 
@@ -121,7 +119,6 @@ class LimitsAreKept(Check):
     requirements = frozenset({Requirement.LIMITS})
 
     async def run(self, context: Context) -> Finding:
-        """Compare each given value with its limit. Only a short keep-alive is harmless."""
         front_end = context.front_end
         problems = _exceeded_limits(front_end)
         if not problems:

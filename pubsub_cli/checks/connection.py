@@ -48,7 +48,6 @@ class UserConnects(Check):
     retry_seconds = POLICY_ACTS_SECONDS
 
     async def run(self, context: Context) -> Finding:
-        """Connect, and stay connected for the next checks."""
         deadline = context.deadline(self.retry_seconds)
         attempts = 1
         while (refusal := await self._connect(context)) is not None:
@@ -101,7 +100,6 @@ class UserSubscribes(Check):
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Subscribe to the run's topic."""
         if not context.can_publish:
             return not_applicable(_NO_TOPIC)
         context.messages = await context.cleanup.enter_async_context(context.pubsub.subscribe(context.topic))
@@ -118,7 +116,6 @@ class MessageComesBack(Check):
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Publish a value with every JSON type, and compare it with the received value."""
         if not context.can_publish:
             return not_applicable(_NO_TOPIC)
         value = {
@@ -159,7 +156,6 @@ class RoundTrips(Check):
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Send messages one after the other, and measure their times."""
         if not context.can_publish or context.topic in context.front_end.topics:
             return not_applicable("only one message is sent to a topic of the front end")
         times = []
@@ -190,7 +186,6 @@ class GroupUsersConnect(Check):
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
-        """Create a user in each group, sign in and connect."""
         for name, role_arn in context.group_roles.items():
             try:
                 await self._connect(context, name)
@@ -230,7 +225,7 @@ class ClientIdIsUnshared(Check):
     requirements = frozenset({Requirement.TOKEN, Requirement.CLIENT_ID})
 
     async def run(self, context: Context) -> Finding:
-        """Connect with the client id and watch. Do not reconnect, so that no client is disconnected twice."""
+        # This connection does not reconnect after a takeover, so that no client is disconnected twice.
         client_id = context.front_end.client_id
         if client_id is None:
             raise TypeError("needs a client id")

@@ -39,7 +39,6 @@ class EndpointIsRight(BlockingCheck):
     requirements = frozenset()
 
     def examine(self, context: Context) -> Finding:
-        """Compare the endpoint with the one that AWS IoT describes."""
         given, region = context.output(Output.PUBSUB_ENDPOINT), context.output(Output.REGION)
         name = EndpointName.parse(given)
         if not name.is_bare:
@@ -79,7 +78,6 @@ class EndpointIsReached(Check):
     requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
-        """Probe the network path."""
         endpoint = Endpoint.parse(context.output(Output.PUBSUB_ENDPOINT))
         try:
             context.network_path = await probe_path(endpoint)
@@ -103,7 +101,6 @@ class ClockAgrees(Check):
     requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
-        """Compare the clock with the response's time."""
         offset, source = context.network_path.clock_offset, "the endpoint's response"
         if offset is None:
             offset, source = await _offset_from_aws(context), "AWS's response, because the endpoint's has no date"

@@ -50,7 +50,6 @@ class SignInFunctionsCanRun(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Read the state of the functions."""
         functions = context.functions_of(SIGN_IN_FUNCTIONS)
         found = (why_it_cannot_run(each) for each in functions)
         missing = _missing(context, SIGN_IN_FUNCTIONS, functions)
@@ -69,7 +68,6 @@ class OtherFunctionsCanRun(BlockingCheck):
     depends_on = (OutputsAreComplete,)
 
     def examine(self, context: Context) -> Finding:
-        """Read the state of the functions, and compare them with the stack's template."""
         functions = context.functions_of(_OTHER_FUNCTIONS)
         expected = [Function.SWEEP, Function.DETACH_ALL, *([Function.WORKER] if context.attaches_at_sign_in else [])]
         if missing := _missing(context, expected, functions):
@@ -233,7 +231,6 @@ class LogGroupsExist(BlockingCheck):
     depends_on = (OutputsAreComplete,)
 
     def examine(self, context: Context) -> Finding:
-        """List the log groups that the functions' configurations name."""
         names = {each.log_group: each for each in context.functions_of(frozenset(Function)) if each.configuration}
         if not names:
             return skipped("none of the functions exists")
@@ -292,7 +289,6 @@ class ConcurrencySuffices(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Read the account's Lambda settings."""
         settings = context.aws.functions.get_account_settings()
         limit = settings["AccountLimit"]
         quota, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]

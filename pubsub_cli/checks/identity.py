@@ -48,7 +48,6 @@ class IdentityIsGiven(Check):
     requirements = frozenset({Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
-        """Call GetId with the ID token, or read the marker."""
         if Requirement.TOKEN in context.available:
             try:
                 context.identity_id = await context.session.identity_id()
@@ -75,7 +74,6 @@ class IdentityIsSignedIn(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
 
     def examine(self, context: Context) -> Finding:
-        """Describe the identity."""
         identity_id, region = context.identity_id, context.output(Output.REGION)
         identity = read_identity(context.aws, region, identity_id)
         if identity is None:
@@ -110,7 +108,6 @@ class PolicyIsOnIdentities(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """List what is attached to the identity pool's id."""
         pool = context.output(Output.IDENTITY_POOL_ID)
         if not _is_attached(context, pool):
             return passed()
@@ -147,7 +144,6 @@ class PolicyIsAttached(Check):
     retry_seconds = POLICY_ACTS_SECONDS
 
     async def run(self, context: Context) -> Finding:
-        """List the attached policies, and wait for a late attachment until the deadline."""
         if Requirement.TEST_USERS in context.available and not context.attaches_at_sign_in:
             return await self_attach(context, context.session)
         policy_name = context.output(Output.POLICY_NAME)

@@ -57,7 +57,6 @@ class MacKeyIsUsable(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Describe the key."""
         key_id = context.find_resource(MAC_KEY)
         if key_id is None:
             resource = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
@@ -103,7 +102,6 @@ class ParametersAreValid(BlockingCheck):
     depends_on = (OutputsAreComplete,)
 
     def examine(self, context: Context) -> Finding:
-        """Read both parameters in one call."""
         pause = context.find_resource(PAUSE_FLAG)
         configuration = context.find_resource(SIGN_IN_CONFIGURATION)
         names = [each for each in (pause, configuration) if each]
@@ -221,7 +219,6 @@ class InternalSignInIsConfigured(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Compare user pool, identity pool and internal app client with the trigger's configuration."""
         aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
         (trigger,) = context.functions_of({Function.TRIGGER})
         parameter = trigger.environment["CONFIGURATION_PARAMETER"]

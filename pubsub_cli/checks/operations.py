@@ -28,11 +28,7 @@ _STATE_MACHINES = {
 
 
 def messages_in(sqs: SQSClient, queue_url: str) -> int:
-    """Return the approximate number of messages in a queue, including those in flight.
-
-    Raises:
-        botocore.exceptions.ClientError: GetQueueAttributes failed.
-    """
+    """Return the approximate number of messages in a queue, including those in flight."""
     answer = sqs.get_queue_attributes(
         QueueUrl=queue_url,
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -57,7 +53,6 @@ class QueuesExist(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Read the attributes of both queues."""
         impacts = {
             Output.DEAD_LETTER_QUEUE_URL: "an attachment that keeps failing is lost after 14 days, without an alarm",
             Output.RETRY_QUEUE_URL: "attachments that a sign-in cannot complete in time are lost",
@@ -138,7 +133,6 @@ class NoDeadLetters(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Count the dead letters, including those in flight."""
         queue_url = context.output(Output.DEAD_LETTER_QUEUE_URL)
         count = messages_in(context.aws.queues, queue_url)
         if not count:
@@ -162,7 +156,6 @@ class EventSourceIsEnabled(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """List the event source mappings of the queue."""
         queue_url = context.output(Output.RETRY_QUEUE_URL)
         listed = context.aws.functions.list_event_source_mappings(EventSourceArn=_queue_arn(context, queue_url))
         worker = next(iter(context.functions_of({Function.WORKER})), None)
@@ -230,7 +223,6 @@ class StateMachinesAreActive(BlockingCheck):
     depends_on = (OutputsAreComplete,)
 
     def examine(self, context: Context) -> Finding:
-        """Describe both state machines."""
         client, names = context.aws.state_machines, []
         for output, impact in _STATE_MACHINES.items():
             arn = context.output(output)
@@ -259,7 +251,6 @@ class SchedulesAreEnabled(BlockingCheck):
     depends_on = (OutputsAreComplete, StateMachinesAreActive)
 
     def examine(self, context: Context) -> Finding:
-        """Describe the rules, and list their targets."""
         rules = {SWEEP_SCHEDULE: context.output(Output.SWEEP_STATE_MACHINE_ARN)}
         if detector := next(iter(context.functions_of({Function.DRIFT_DETECTOR})), None):
             rules[DRIFT_SCHEDULE] = detector.arn

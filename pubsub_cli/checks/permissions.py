@@ -43,7 +43,6 @@ class CredentialsAreGiven(Check):
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Call GetCredentialsForIdentity with the ID token."""
         try:
             credentials = await context.session.credentials()
         except SessionError as error:
@@ -181,7 +180,6 @@ class RoleAllows(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Read the roles' policies, and have IAM simulate the requests."""
         findings = [_check_role(context, role) for role in context.roles]
         worst = (each for status in (Status.FAILED, Status.WARNING) for each in findings if each.status is status)
         return next(worst, passed("; ".join(dict.fromkeys(each.detail for each in findings if each.detail))))
@@ -275,7 +273,6 @@ class PolicyAllows(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Read the policies, and have AWS IoT test the requests."""
         iot, identity_id = context.aws.iot, context.known_identity_id
         attached = attached_to(iot, identity_id) if identity_id else []
         own = context.outputs.get(Output.POLICY_NAME)

@@ -28,7 +28,6 @@ class PolicyExists(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Read the policy."""
         name = context.output(Output.POLICY_NAME)
         iot = context.aws.iot
         try:
@@ -59,7 +58,6 @@ class TriggerIsConfigured(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Compare the pool's trigger with the stack's function."""
         pool_id = context.output(Output.USER_POOL_ID)
         function_name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         user_pools = context.aws.user_pools
@@ -91,7 +89,6 @@ class NoTestUsersAreLeft(BlockingCheck):
     severity = Severity.WARNING
 
     def examine(self, context: Context) -> Finding:
-        """List the old test users."""
         users = context.users.find_stale()
         if not users:
             return passed()

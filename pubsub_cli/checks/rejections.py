@@ -46,7 +46,6 @@ class GuestIsRejected(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR, Requirement.PROBES})
 
     def examine(self, context: Context) -> Finding:
-        """Call GetId without credentials."""
         pool_id, client = context.output(Output.IDENTITY_POOL_ID), context.aws.identity_pools_unsigned
         try:
             guest = client.get_id(IdentityPoolId=pool_id)
@@ -70,7 +69,6 @@ class UnsignedSocketIsRejected(BlockingCheck):
     requirements = frozenset()
 
     def examine(self, context: Context) -> Finding:
-        """Request a WebSocket without credentials."""
         endpoint = context.output(Output.PUBSUB_ENDPOINT)
         response = request_upgrade(Endpoint.parse(endpoint), UpgradeRequest("/mqtt"))
         if response.accepted:
@@ -97,7 +95,6 @@ class UnattachedIdentityIsRejected(Check):
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
-        """Sign in as a user without attachment, and try to connect."""
         context.unattached_session = session = await context.sign_in_test_user(marked=context.attaches_at_sign_in)
         refusal = await _refusal_of_connection(context, session)
         if refusal:
@@ -123,7 +120,6 @@ class ControlPlaneIsDenied(Check):
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
-        """Try both with the user's credentials."""
         if context.output(Output.ACCESS_MODE) == "unguarded":
             return skipped("accessMode unguarded allows it, as Amplify's guide does")
         policy_name = context.output(Output.POLICY_NAME)
@@ -159,7 +155,7 @@ class OtherTopicsAreDenied(Check):
     requirements = frozenset({Requirement.TEST_USERS, Requirement.STACK, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
-        """Try each request on its own connection, because AWS IoT can close a connection after a denied request."""
+        # Each request has its own connection, because AWS IoT can close a connection after a denied request.
         other = f"{context.output(Output.REGION)}:{uuid.uuid4()}"
         topic = f"{other}/pubsub-check"
         if context.own_topics and not await _refusal_of_connection(context, context.session, client_id=other):

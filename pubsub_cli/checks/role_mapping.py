@@ -64,11 +64,7 @@ class PoolRoles:
 
 
 def read_pool_roles(context: Context) -> PoolRoles:
-    """Read an identity pool's roles and mappings.
-
-    Raises:
-        botocore.exceptions.ClientError: GetIdentityPoolRoles failed.
-    """
+    """Read an identity pool's roles and mappings."""
     pool_id = context.output(Output.IDENTITY_POOL_ID)
     answer = context.aws.identity_pools.get_identity_pool_roles(IdentityPoolId=pool_id)
     mappings = answer.get("RoleMappings", {})
@@ -82,21 +78,13 @@ def read_pool_roles(context: Context) -> PoolRoles:
 
 
 def groups_with_role(aws: Aws, user_pool_id: str) -> list[GroupTypeTypeDef]:
-    """Return the groups of a user pool that have a role.
-
-    Raises:
-        botocore.exceptions.ClientError: ListGroups failed.
-    """
+    """Return the groups of a user pool that have a role."""
     pages = aws.user_pools.get_paginator("list_groups").paginate(UserPoolId=user_pool_id)
     return [each for page in pages for each in page["Groups"] if each.get("RoleArn")]
 
 
 def own_groups(context: Context) -> list[GroupTypeTypeDef]:
-    """Return the groups with a role, except those of other environments, whose roles trust only other identity pools.
-
-    Raises:
-        botocore.exceptions.ClientError: ListGroups or GetRole failed.
-    """
+    """Return the groups with a role, except those of other environments: their roles trust only other pools."""
     region, pool_id = context.output(Output.REGION), context.output(Output.IDENTITY_POOL_ID)
     groups = []
     for group in groups_with_role(context.aws, context.output(Output.USER_POOL_ID)):
@@ -196,7 +184,6 @@ class MappingGivesARole(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Read the identity pool's roles, and follow its mapping."""
         pool = read_pool_roles(context)
         claims = _claims(context)
         if not pool.authenticated and (pool.mapping is None or (claims is None and not pool.denies)):

@@ -35,7 +35,6 @@ class RolesAreGuarded(BlockingCheck):
     depends_on = (OutputsAreComplete,)
 
     def examine(self, context: Context) -> Finding:
-        """Read the roles' boundaries and attached policies."""
         if context.output(Output.ACCESS_MODE) == "unguarded":
             return not_applicable("accessMode unguarded has no guard")
         context.group_roles = _group_roles(context)
@@ -109,7 +108,6 @@ class RoleHoldsThePolicies(BlockingCheck):
     depends_on = (OutputsAreComplete, RolesAreGuarded)
 
     def examine(self, context: Context) -> Finding:
-        """List the role's policies."""
         if context.own_topics:
             return not_applicable(_LEAST_PRIVILEGE)
         name = role_name(context.output(Output.AUTH_ROLE_ARN))
@@ -132,7 +130,6 @@ class GroupRolesHoldThePolicies(BlockingCheck):
     depends_on = (OutputsAreComplete, IdentityPoolAcceptsTokens, RolesAreGuarded)
 
     def examine(self, context: Context) -> Finding:
-        """List the groups, and the policies of their roles."""
         context.group_roles = _group_roles(context)
         for group, role_arn in context.group_roles.items():
             name, who = role_name(role_arn), f"The role of group {group}"
@@ -192,7 +189,6 @@ class RoleTrustsThePool(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR})
 
     def examine(self, context: Context) -> Finding:
-        """Read the trust policies of the roles."""
         region, pool_id = context.output(Output.REGION), context.output(Output.IDENTITY_POOL_ID)
         user_pool_id = context.output(Output.USER_POOL_ID)
         users = signed_in_context(region, pool_id, user_pool_id=user_pool_id, identity_id=context.known_identity_id)

@@ -39,7 +39,6 @@ class SelfAttachRouteWorks(BlockingCheck):
     depends_on = (OutputsAreComplete,)
 
     def examine(self, context: Context) -> Finding:
-        """Read the route, its integration and the function."""
         api_id = context.find_resource(SELF_ATTACH_API)
         function = next(iter(context.functions_of({Function.SELF_ATTACH})), None)
         if api_id is None or function is None:
@@ -78,7 +77,6 @@ class SelfAttachRepairs(Check):
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
-        """Call the route with the user's credentials."""
         return await self_attach(context, context.unattached_session)
 
 
@@ -93,7 +91,6 @@ class UnsignedSelfAttachIsRejected(BlockingCheck):
     depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
 
     def examine(self, context: Context) -> Finding:
-        """Call the route without credentials."""
         url = context.output(Output.SELF_ATTACH_URL)
         status, body = _post_unsigned(url)
         by_function = _MEMBER_OF_FUNCTION in body

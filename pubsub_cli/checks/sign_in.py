@@ -68,7 +68,6 @@ class UserCanSignIn(BlockingCheck):
     requirements = frozenset({Requirement.OPERATOR, Requirement.USER})
 
     def examine(self, context: Context) -> Finding:
-        """Read the user's state."""
         name, pool = str(context.selector.user_name), context.output(Output.USER_POOL_ID)
         user = read_user(context.aws.user_pools, pool, name)
         if user is None:
@@ -112,7 +111,6 @@ class UserSignsIn(Check):
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Create a user if none is given, and sign in."""
         selector = context.selector
         context.session = context.new_session()
         if selector.id_token:
@@ -181,7 +179,6 @@ class LastTriggerRunSucceeded(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Read the end of its log."""
         name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         function = context.aws.functions.get_function_configuration(FunctionName=name)
         log_group = log_group_of(function)
@@ -220,7 +217,6 @@ class RepeatSignInSkipsAttachment(Check):
     requires_trigger = True
 
     async def run(self, context: Context) -> Finding:
-        """Sign in again and compare the times."""
         was_marked = await asyncio.to_thread(_is_marked, context)
         begin, end = await _sign_in_again(context)
         if not await asyncio.to_thread(_is_marked, context):

@@ -52,7 +52,6 @@ class PoolMayInvoke(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Read the resource-based policies of the functions."""
         pool_id = context.output(Output.USER_POOL_ID)
         pool_arn = f"{context.arn_prefix('cognito-idp')}:userpool/{pool_id}"
         for function in context.functions_of(SIGN_IN_FUNCTIONS):
@@ -77,7 +76,6 @@ class TriggerIsAsDeployed(BlockingCheck):
     requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
-        """Compare the functions with the stack's template."""
         harmless: list[str] = []
         for function in context.functions_of(SIGN_IN_FUNCTIONS):
             if found := why_it_differs(context, function):
@@ -106,7 +104,6 @@ class FunctionsMayAttach(Check):
     depends_on = (OutputsAreComplete,)
 
     async def run(self, context: Context) -> Finding:
-        """Have IAM simulate the call."""
         functions = await asyncio.to_thread(context.functions_of, _ATTACHING)
         if not functions:
             cause = f"The stack {context.stack} has no function that attaches policies."
@@ -267,9 +264,6 @@ def read_lines(
         start: start of the period, in seconds since the epoch.
         end: its end; None for now.
         timeout: seconds to wait for the first line.
-
-    Raises:
-        botocore.exceptions.ClientError: the log cannot be read.
     """
     deadline = time.monotonic() + timeout
     pages = logs.get_paginator("filter_log_events")
@@ -298,9 +292,6 @@ def last_log_entry(logs: CloudWatchLogsClient, log_group: str) -> tuple[dict[str
     """Return the trigger's last result within an hour, and its time in seconds since the epoch; None if there is none.
 
     The result is the trigger's line, or Lambda's message about a failure.
-
-    Raises:
-        botocore.exceptions.ClientError: the log cannot be read.
     """
     pages = logs.get_paginator("filter_log_events")
     now = end = time.time()

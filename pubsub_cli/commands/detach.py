@@ -85,10 +85,8 @@ def _detach(ask_on: Any, deployment: Deployment, subject: Subject) -> CommandRes
     if ask_on:
         user = f" of user {subject.user.name}" if subject.user else ""
         again = "the next sign-in or self-attach" if deployment.attaches_at_sign_in else "the next self-attach"
-        _confirm(
-            f"This detaches {policy} from identity {identity_id}{user}, who cannot use AWS IoT until {again}.\nDetach?",
-            ask_on,
-        )
+        effect = f"The user cannot use AWS IoT until {again}."
+        _confirm(f"This detaches {policy} from identity {identity_id}{user}. {effect}\nDetach?", ask_on)
     change = detach_policy(deployment, subject)
     state = "is detached" if change.changed else "was not attached"
     lines = [f"{policy} {state}: identity {change.identity_id}", *_next_steps(deployment, subject)]

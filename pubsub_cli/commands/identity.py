@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from pubsub_cli import options
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.finding import OperationError
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.operations.identity import (
-    IdentityReport,
-    Subject,
-    find_subject,
-    report_identity,
-    unknown_identity_id,
-)
+from pubsub_cli.operations.identity import Subject, describe_subject, find_subject, unknown_identity_id
 from pubsub_cli.output import CommandResult, emit
 
 
@@ -63,45 +56,25 @@ def run_on_identity(
 
 
 def _identity(deployment: Deployment, subject: Subject) -> CommandResult:
-    report = report_identity(deployment, subject)
-    failure = None if report.attachment else unknown_identity_id(subject).finding
-    return CommandResult(_lines(report, deployment.policy_name), {"identity": _members(report)}, failure)
+    found = describe_subject(deployment, subject)
+    failure = None if subject.identity_id else unknown_identity_id(subject).finding
+    return CommandResult(_lines(found, subject, deployment.policy_name), {"identity": found}, failure)
 
 
-def _lines(report: IdentityReport, policy: str) -> list[str]:
+def _lines(found: dict[str, Any], subject: Subject, policy: str) -> list[str]:
     rows: dict[str, str] = {}
-    if report.user:
-        marker = report.marker
-        rows["user"] = str(report.user)
-        rows["groups"] = ", ".join(report.groups or ()) or "none"
+    if user := found["user"]:
+        rows["user"] = str(subject.user)
+        rows["groups"] = ", ".join(user["groups"]) or "none"
         rows["marker"] = "none"
-        if marker:
-            state = "current" if marker.current else "not current"
-            rows["marker"] = f"{state}, set {_time(marker.attached_at)}, expires {_time(marker.until)}"
-    if attachment := report.attachment:
-        rows["identity id"] = attachment.identity_id
-        rows["policies"] = ", ".join(attachment.policies) or "none"
-        rows["PubSub"] = f"{policy} is attached" if attachment.attached else f"{policy} is NOT attached"
-        rows["logins"] = ", ".join(attachment.logins)
-        rows["created"] = _time(attachment.created)
-        rows["modified"] = _time(attachment.last_modified)
+    if marker := found["marker"]:
+        state = "current" if marker["current"] else "not current"
+        rows["marker"] = f"{state}, set {marker['attached_at']}, expires {marker['until']}"
+    if subject.identity_id:
+        rows["identity id"] = subject.identity_id
+        rows["policies"] = ", ".join(found["policies"]) or "none"
+        rows["PubSub"] = f"{policy} is {'attached' if found['attached'] else 'NOT attached'}"
+        rows["logins"] = ", ".join(found["logins"])
+        rows["created"] = found["created"]
+        rows["modified"] = found["last_modified"]
     return [f"{name:<11}  {value}" for name, value in rows.items()]
-
-
-def _members(report: IdentityReport) -> dict[str, Any]:
-    user, marker, attachment = report.user, report.marker, report.attachment
-    return {
-        "identity_id": attachment and attachment.identity_id,
-        "user": user and {"name": user.name, "status": user.status, "enabled": user.enabled, "groups": report.groups},
-        "marker": marker
-        and {"current": marker.current, "attached_at": _time(marker.attached_at), "until": _time(marker.until)},
-        "policies": attachment and attachment.policies,
-        "attached": attachment and attachment.attached,
-        "logins": attachment and attachment.logins,
-        "created": attachment and _time(attachment.created),
-        "last_modified": attachment and _time(attachment.last_modified),
-    }
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")

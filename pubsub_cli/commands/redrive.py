@@ -21,7 +21,7 @@ from pubsub_cli.terminal import check_can_confirm, confirm
 from pubsub_client._printable import one_line
 
 _NO_REASON = "no reason recorded: SQS moved it after the last try"
-_SEE = "See docs/how-to/operate.md#dead-letters."
+_SEE = "The runbook is in the repository: docs/how-to/operate.md#dead-letters"
 
 
 def redrive(

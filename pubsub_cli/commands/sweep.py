@@ -113,7 +113,8 @@ def _result(execution: Execution, policy: str) -> CommandResult:
         failure = failed(
             f"The sweep did not finish {execution.end}.",
             resource=execution.arn,
-            fix="To continue where it stopped: pubsub sweep. See docs/how-to/operate.md#sweep-failed.",
+            fix="To continue where it stopped: pubsub sweep. The runbook is in the repository: "
+            "docs/how-to/operate.md#sweep-failed",
         )
         return CommandResult((), members, failure)
     if swept.ended == "paused":
@@ -133,7 +134,7 @@ def _result(execution: Execution, policy: str) -> CommandResult:
         failure = failed(
             f"AWS IoT rejected the attachment of {sum(swept.failed.values())} identities: {causes}.",
             resource=policy,
-            fix="See docs/how-to/operate.md#sweep-attach-failed.",
+            fix="The runbook is in the repository: docs/how-to/operate.md#sweep-attach-failed",
         )
         return CommandResult([*_lines(swept, policy)], members, failure)
     return CommandResult([*_lines(swept, policy)], members)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.checks.options import IdToken
 from pubsub_cli.errors import PreconditionError
@@ -118,76 +118,45 @@ def find_user(deployment: Deployment, name: str) -> PoolUser:
     return found
 
 
-@dataclass(frozen=True)
-class MarkerState:
-    """Whether the trigger accepts a marker, and until when."""
-
-    current: bool
-    attached_at: datetime
-    until: datetime
-
-
-@dataclass(frozen=True)
-class Attachment:
-    """An identity's policies and logins; ``attached`` if the stack's policy is among the policies."""
-
-    identity_id: str
-    policies: list[str]
-    attached: bool
-    logins: list[str]
-    created: datetime
-    last_modified: datetime
-
-
-@dataclass(frozen=True)
-class IdentityReport:
-    """What AWS knows about an identity and its user; None where AWS returns nothing."""
-
-    user: PoolUser | None
-    groups: list[str] | None
-    marker: MarkerState | None
-    attachment: Attachment | None
-
-
-def report_identity(deployment: Deployment, subject: Subject, now: datetime | None = None) -> IdentityReport:
-    """Read an identity and its user from AWS.
+def describe_subject(deployment: Deployment, subject: Subject) -> dict[str, Any]:
+    """Return what AWS knows about an identity and its user, as the JSON document shows it; None where it knows nothing.
 
     Raises:
         OperationError: the identity does not exist, or belongs to another stack.
     """
-    user = subject.user
-    # Without a trigger nothing reads a marker, which an earlier deployment may have left.
-    marker = user.marker if user and deployment.attaches_at_sign_in else None
-    return IdentityReport(
-        user=user,
-        groups=_groups(deployment, user) if user else None,
-        marker=_marker_state(deployment, marker, now or datetime.now(UTC)) if marker else None,
-        attachment=_attachment(deployment, subject.identity_id) if subject.identity_id else None,
-    )
+    user, identity_id = subject.user, subject.identity_id
+    identity = describe_identity(deployment, identity_id) if identity_id else None
+    policies = deployment.attached_policies(identity_id) if identity_id else None
+    return {
+        "identity_id": identity_id,
+        "user": user
+        and {
+            "name": user.name,
+            "status": user.status,
+            "enabled": user.enabled,
+            "groups": _groups(deployment, user),
+        },
+        # Without a trigger nothing reads a marker, which an earlier deployment may have left.
+        "marker": _marker_fields(deployment, user.marker)
+        if user and user.marker and deployment.attaches_at_sign_in
+        else None,
+        "policies": policies,
+        "attached": None if policies is None else deployment.policy_name in policies,
+        "logins": identity and identity.get("Logins", []),
+        "created": identity and _time(identity["CreationDate"]),
+        "last_modified": identity and _time(identity["LastModifiedDate"]),
+    }
 
 
-def _marker_state(deployment: Deployment, marker: Marker, now: datetime) -> MarkerState:
+def _marker_fields(deployment: Deployment, marker: Marker) -> dict[str, Any]:
     """Evaluate a marker as the trigger does, with the configuration of the deployed trigger."""
     trigger = deployment.aws.functions.get_function_configuration(
         FunctionName=deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     )
-    days = int(trigger["Environment"]["Variables"]["ATTACHMENT_CACHE_DAYS"])
     attached_at = datetime.fromtimestamp(marker.attached_at, UTC)
-    until = attached_at + timedelta(days=days)
-    return MarkerState(marker.matches(deployment.outputs) and attached_at <= now < until, attached_at, until)
-
-
-def _attachment(deployment: Deployment, identity_id: str) -> Attachment:
-    identity = describe_identity(deployment, identity_id)
-    policies = deployment.attached_policies(identity_id)
-    return Attachment(
-        identity_id=identity_id,
-        policies=policies,
-        attached=deployment.policy_name in policies,
-        logins=list(identity.get("Logins", ())),
-        created=identity["CreationDate"],
-        last_modified=identity["LastModifiedDate"],
-    )
+    until = attached_at + timedelta(days=int(trigger["Environment"]["Variables"]["ATTACHMENT_CACHE_DAYS"]))
+    current = marker.matches(deployment.outputs) and attached_at <= datetime.now(UTC) < until
+    return {"current": current, "attached_at": _time(attached_at), "until": _time(until)}
 
 
 def _groups(deployment: Deployment, user: PoolUser) -> list[str]:
@@ -196,3 +165,7 @@ def _groups(deployment: Deployment, user: PoolUser) -> list[str]:
         UserPoolId=deployment.output(Output.USER_POOL_ID), Username=user.name
     )
     return [group["GroupName"] for page in pages for group in page["Groups"]]
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local_cloud.process import choose_port
-from local_cloud.state import State
+from local_cloud.state_directory import StateDirectory
 from tests.browser.app import App
 from tests.e2e.conftest import Deployment
 from tests.processes import ended
@@ -37,7 +37,7 @@ def outputs_file_kept() -> Iterator[None]:
 @contextmanager
 def demo(deployment: Deployment) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the demo, and yield it with its output up to the address."""
-    State(deployment.app.directory).remember(deployment.cloud)
+    StateDirectory(deployment.app.directory).remember(deployment.cloud)
     command = [sys.executable, "-m", "tools", "demo", "--state-dir", str(deployment.app.directory)]
     with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as running:
         try:

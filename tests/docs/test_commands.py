@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from local_cloud.environment import without_aws
-from local_cloud.state import State
+from local_cloud.state_directory import StateDirectory
 from tests.docs.pages import OTHERS, REPOSITORY, SHELLS, Command, blocks, commands, pages
 from tests.docs.table import INTERRUPTED, NOT_RUN, PASSWORD, RUN, TESTED_ELSEWHERE, Run
 from tests.e2e.amplify_project.project import AmplifyProject
@@ -79,7 +79,7 @@ def _make(target: str, directory: Path) -> str:
 
 def _prepare(directory: Path) -> Checkout:
     """Create what the pages assume: an Amplify project in the account, and a directory for sources."""
-    state = State(directory / ".local")
+    state = StateDirectory(directory / ".local")
     cloud = state.running()
     assert cloud
     app = StackApp(cloud, state.directory)

@@ -301,7 +301,7 @@ def test_running_sweep_excludes_others_and_continues_without_its_command(deploym
             running.send_signal(signal.SIGINT)
             _, errors = running.communicate(timeout=30)
         assert running.returncode == 130
-        assert "`pubsub sweep` shows it again" in errors
+        assert "to see it again: pubsub sweep" in errors
         assert _status(deployment, first["executionArn"]) == "RUNNING"
     shown = deployment.pubsub("sweep")
     assert shown.returncode == 0, shown.stderr

@@ -107,12 +107,12 @@ class TestEndUser:
         variables = user.deployment.cloud.environment()
         return {name: value for name, value in variables.items() if name not in _CREDENTIALS}
 
-    def test_doctor_of_an_end_user_checks_up_to_the_message_that_returns(self, user: SimulatedUser) -> None:
+    def test_end_user_can_check_up_to_a_received_message(self, user: SimulatedUser) -> None:
         report = run_doctor(user.deployment.cloud, self._options(user), self._environment(user))
         assert report.texts == []
         assert {"PS106", "PS201", "PS302", "PS401", "PS402", "PS501"} <= report.passed
 
-    def test_doctor_of_an_end_user_lists_what_an_operator_must_check(self, user: SimulatedUser) -> None:
+    def test_end_user_sees_which_checks_an_operator_must_run(self, user: SimulatedUser) -> None:
         user.detach()
         assert user.send_message() is Stage.CONNECT
         done = run_pubsub(["doctor", *self._options(user).arguments], self._environment(user))

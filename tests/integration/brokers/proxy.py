@@ -12,7 +12,7 @@ from tests.integration.serving import forward, serving
 
 
 class Proxy:
-    """Answers CONNECT requests, and checks the user name and password if there are any."""
+    """StubbedAws CONNECT requests, and checks the user name and password if there are any."""
 
     def __init__(self, target_port: int, user: str, *, silent: bool) -> None:
         self.port = 0

@@ -19,7 +19,7 @@ _PINGREQ = 12
 
 @dataclass
 class ScriptedBroker:
-    """Answers only CONNECT and PINGREQ."""
+    """StubbedAws only CONNECT and PINGREQ."""
 
     return_codes: Sequence[int | None] = (0,)
     """The return codes for CONNECT packets in order; the last one is repeated, and None means no answer."""

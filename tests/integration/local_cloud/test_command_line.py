@@ -19,7 +19,7 @@ import pytest
 from local_cloud.__main__ import main
 from local_cloud.faults import Fail, Fault, Hang, Throttle
 from local_cloud.process import LocalCloud, choose_port
-from local_cloud.state import State
+from local_cloud.state_directory import StateDirectory
 from tests.integration.local_cloud.account import wait_until
 from tests.processes import ended
 
@@ -38,7 +38,7 @@ class Finished:
 class CommandLine:
     """``python -m local_cloud`` in the test's own process, with its own state directory."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: StateDirectory) -> None:
         self.state = state
 
     def arguments(self, *arguments: str) -> list[str]:
@@ -58,7 +58,7 @@ class CommandLine:
 
 @pytest.fixture
 def local_cloud(tmp_path: Path) -> CommandLine:
-    return CommandLine(State(tmp_path / "state"))
+    return CommandLine(StateDirectory(tmp_path / "state"))
 
 
 def test_cloud_of_up_outlives_it_until_down(local_cloud: CommandLine) -> None:
@@ -118,7 +118,7 @@ def test_port_in_use_exits_with_2(local_cloud: CommandLine, cloud: LocalCloud) -
 
 def test_invalid_state_directory_exits_with_2(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    _assert_one_line_error(CommandLine(State(tmp_path / "file"))("up"), "File exists")
+    _assert_one_line_error(CommandLine(StateDirectory(tmp_path / "file"))("up"), "File exists")
 
 
 def _assert_one_line_error(finished: Finished, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Every probe succeeds with the patches and fails without: a new ministack that does as AWS does fails here."""
+"""Each probe succeeds with the patches and fails without them, until ministack behaves like AWS itself."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ def test_probe_succeeds_with_patches(patch: str, probe: Probe, account: Account)
 
 @pytest.mark.parametrize(("patch", "probe"), _ALL)
 def test_probe_fails_without_patches(patch: str, probe: Probe, bare_account: Account) -> None:
-    assert not probe(bare_account), f"ministack does this now: remove it from local_cloud/patches/{patch}.py"
+    assert not probe(bare_account), f"remove this part of local_cloud/patches/{patch}.py and its probe"

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
@@ -34,70 +35,41 @@ def no_faults(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a service: its throttling error, another of its errors, and a member of its answer."""
+    """A call of a JSON service: its throttling error, another of its errors, and a member of its answer."""
 
-    operation: str
-    make: Callable[[Any], Any]
+    service: str
+    name: str
     throttling: str
     error: str
     member: str
-    service: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def operation(self) -> str:
+        return f"{self.service.removesuffix('-data')}:{self.name}"
 
     def on(self, cloud: LocalCloud) -> Any:
-        return self.make(self.client(cloud))
-
-    def client(self, cloud: LocalCloud) -> Any:
-        return cloud.client(self.service or self.operation.partition(":")[0])
+        return getattr(cloud.client(self.service), xform_name(self.name))(**self.arguments)
 
 
-_TOO_MANY = "TooManyRequestsException"
-_JSON_CALLS = [
-    Call(LIST, lambda iot: iot.list_policies(), "ThrottlingException", "UnauthorizedException", "policies"),
-    Call(
-        "cognito-idp:ListUserPools",
-        lambda users: users.list_user_pools(MaxResults=1),
-        _TOO_MANY,
-        "InternalErrorException",
-        "UserPools",
-    ),
-    Call(
-        "cognito-identity:ListIdentityPools",
-        lambda identities: identities.list_identity_pools(MaxResults=1),
-        _TOO_MANY,
-        "NotAuthorizedException",
-        "IdentityPools",
-    ),
-    Call("kms:ListKeys", lambda kms: kms.list_keys(), "ThrottlingException", "KMSInternalException", "Keys"),
-    Call(
-        "ssm:DescribeParameters",
-        lambda ssm: ssm.describe_parameters(),
-        "ThrottlingException",
-        "InternalServerError",
-        "Parameters",
-    ),
-    Call("sqs:ListQueues", lambda sqs: sqs.list_queues(), "RequestThrottled", "UnsupportedOperation", "QueueUrls"),
-    Call(
-        "lambda:ListFunctions", lambda functions: functions.list_functions(), _TOO_MANY, "ServiceException", "Functions"
-    ),
-    Call(
-        "iot:Publish",
-        lambda data: data.publish(topic="faults", payload=b""),
-        "ThrottlingException",
-        "UnauthorizedException",
-        "nothing",
-        service="iot-data",
-    ),
+_ONE = {"MaxResults": 1}
+_THROTTLING, _TOO_MANY = "ThrottlingException", "TooManyRequestsException"
+_CALLS = [
+    Call("iot", "ListPolicies", _THROTTLING, "UnauthorizedException", "policies"),
+    Call("iot-data", "Publish", _THROTTLING, "UnauthorizedException", "nothing", {"topic": "faults"}),
+    Call("cognito-idp", "ListUserPools", _TOO_MANY, "InternalErrorException", "UserPools", _ONE),
+    Call("cognito-identity", "ListIdentityPools", _TOO_MANY, "NotAuthorizedException", "IdentityPools", _ONE),
+    Call("kms", "ListKeys", _THROTTLING, "KMSInternalException", "Keys"),
+    Call("ssm", "DescribeParameters", _THROTTLING, "InternalServerError", "Parameters"),
+    Call("sqs", "ListQueues", "RequestThrottled", "UnsupportedOperation", "QueueUrls"),
+    Call("lambda", "ListFunctions", _TOO_MANY, "ServiceException", "Functions"),
 ]
-_QUERY_CALLS = [
-    ("sts:GetCallerIdentity", lambda sts: sts.get_caller_identity()),
-    ("iam:ListRoles", lambda iam: iam.list_roles()),
-    ("cloudformation:ListStacks", lambda stacks: stacks.list_stacks()),
-]
+_QUERY_OPERATIONS = ["sts:GetCallerIdentity", "iam:ListRoles", "cloudformation:ListStacks"]
 
 
-@pytest.mark.parametrize("call", _JSON_CALLS, ids=lambda each: each.operation)
+@pytest.mark.parametrize("call", _CALLS, ids=lambda each: each.operation)
 def test_json_service_raises_its_errors_and_parses_malformed_bodies(cloud: LocalCloud, call: Call) -> None:
-    exceptions = call.client(cloud).exceptions
+    exceptions = cloud.client(call.service).exceptions
     with (
         cloud.fault(call.operation, Fail(call.error, 409, "No.")),
         pytest.raises(exceptions.from_code(call.error)) as failure,
@@ -117,20 +89,19 @@ def test_json_service_raises_its_errors_and_parses_malformed_bodies(cloud: Local
     call.on(cloud)
 
 
-@pytest.mark.parametrize(("operation", "make"), _QUERY_CALLS, ids=[operation for operation, _ in _QUERY_CALLS])
-def test_query_service_raises_its_errors_and_rejects_malformed_bodies(
-    cloud: LocalCloud, operation: str, make: Callable[[Any], Any]
-) -> None:
-    client = cloud.client(operation.partition(":")[0])
+@pytest.mark.parametrize("operation", _QUERY_OPERATIONS)
+def test_query_service_raises_its_errors_and_rejects_malformed_bodies(cloud: LocalCloud, operation: str) -> None:
+    service, _, name = operation.partition(":")
+    call = getattr(cloud.client(service), xform_name(name))
     with cloud.fault(operation, Fail("AccessDenied", 403)), pytest.raises(ClientError, match="AccessDenied") as failure:
-        make(client)
+        call()
     assert failure.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
     with cloud.fault(operation, Throttle(0.001)):
-        make(client)
+        call()
         with pytest.raises(ClientError, match=r"\(Throttling\)"):
-            make(client)
+            call()
     with cloud.fault(operation, Malformed()), pytest.raises(ResponseParserError):
-        make(client)
+        call()
 
 
 def test_error_of_sqs_has_the_class_and_the_legacy_code(cloud: LocalCloud) -> None:

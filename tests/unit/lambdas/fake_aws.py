@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from typing import Any
 
@@ -17,7 +18,7 @@ class AwsError(Exception):
         code: AWS's error code.
         message: AWS's message.
         status: the HTTP status.
-        is_late: the call takes effect nevertheless.
+        is_late: the call takes effect despite the error.
     """
 
     def __init__(self, code: str, message: str = "", *, status: int = 400, is_late: bool = False) -> None:
@@ -26,18 +27,19 @@ class AwsError(Exception):
 
 
 class FakeService:
-    """Answers a boto3 client's calls with the method of that name, without a network.
+    """StubbedAws a boto3 client's calls with the method of that name, without a network.
 
     Requests are still validated by the SDK, and response members that it does not know are only in the raw response.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, *clients: Any) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.failures: dict[str, list[Exception | None]] = {}
         """By operation, the errors of its next calls; None is a call that succeeds."""
-        service = client.meta.service_model.service_id.hyphenize()
-        client.meta.events.register(f"before-parameter-build.{service}", self._remember)
-        client.meta.events.register(f"before-call.{service}", self._answer)
+        for client in clients:
+            service = client.meta.service_model.service_id.hyphenize()
+            client.meta.events.register(f"before-parameter-build.{service}", self._remember)
+            client.meta.events.register(f"before-call.{service}", self._answer)
 
     @property
     def changes(self) -> list[str]:
@@ -104,6 +106,19 @@ class FakeSsm(FakeService):
     def delete_parameter(self, *, Name: str) -> None:  # noqa: N803
         if self.values.pop(Name, None) is None:
             raise AwsError("ParameterNotFound")
+
+
+class FakeKms(FakeService):
+    """The MAC key."""
+
+    def generate_mac(self, *, KeyId: str, MacAlgorithm: str, Message: bytes) -> dict[str, Any]:  # noqa: N803
+        assert (KeyId, MacAlgorithm) == ("mac-key", "HMAC_SHA_256")
+        return {"Mac": hmac.digest(b"secret", Message, "sha256")}
+
+    def verify_mac(self, *, Mac: bytes, **request: Any) -> dict[str, Any]:  # noqa: N803
+        if self.generate_mac(**request)["Mac"] != Mac:
+            raise AwsError("KMSInvalidMacException")
+        return {"MacValid": True}
 
 
 class FakeUserPool(FakeService):

@@ -14,12 +14,11 @@ IDENTITY_ID = "eu-west-1:11111111-2222-3333-4444-555555555555"
 MAC = bytes(32)
 
 
-def raises(*errors: BaseException) -> Callable[..., Any]:
-    """Return a function that raises these errors one after another, and the last one again and again."""
-    rest = list(errors)
+def raises(error: BaseException) -> Callable[..., Any]:
+    """Return a function that raises this error."""
 
     def fail(*_: object, **__: object) -> None:
-        raise rest.pop(0) if len(rest) > 1 else rest[0]
+        raise error
 
     return fail
 
@@ -35,7 +34,7 @@ def _succeeds(*_: object, **__: object) -> None:
 
 @dataclass
 class FakeChain:
-    """Stands in for the chain, both queues and the rate limiter, and records what they did.
+    """Replaces the chain, both queues and the rate limiter, and records their calls.
 
     Attributes:
         on_find, on_attach, on_mac, on_send: are called first, and can fail or hang; ``on_attach`` can return why the

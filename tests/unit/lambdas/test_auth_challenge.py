@@ -6,47 +6,29 @@ tests/e2e/test_internal_sign_in_security.py attacks the deployed ones.
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
+from botocore.exceptions import ClientError
 
 from attachment.mac import sign_in_mac_input
 from tests.unit.lambdas.conftest import ENVIRONMENT, Load
+from tests.unit.lambdas.fake_aws import AwsError, FakeKms, FakeSsm
 
-_MAC = bytes(range(32))
 _INTERNAL = "internal-client"
-_PARAMETER = ENVIRONMENT["CONFIGURATION_PARAMETER"]
 _PASSED = {"challengeName": "CUSTOM_CHALLENGE", "challengeResult": True}
 
 
 class Challenge:
-    """The function with stubs of Systems Manager and KMS."""
+    """The function, which verifies a challenge of ada with the nonce n1."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.ssm = Stubber(module._ssm)
-        self.kms = Stubber(module._kms)
-        self.ssm.activate()
-        self.kms.activate()
-
-    def configure(self) -> None:
+        self.ssm, self.kms = FakeSsm(module._ssm), FakeKms(module._kms)
         value = {"userPoolProvider": "provider", "internalClientId": _INTERNAL, "identityPoolId": "pool"}
-        self.ssm.add_response(
-            "get_parameters",
-            {"Parameters": [{"Name": _PARAMETER, "Value": json.dumps(value)}]},
-            {"Names": [_PARAMETER]},
-        )
-
-    def accept_mac(self) -> None:
-        """Have KMS accept the MAC of ada's challenge with the nonce n1, and reject other calls."""
-        mac_input = sign_in_mac_input(user_pool_id="eu-west-1_pool", client_id=_INTERNAL, user_name="ada", nonce="n1")
-        self.kms.add_response(
-            "verify_mac",
-            {"MacValid": True, "KeyId": "mac-key", "MacAlgorithm": "HMAC_SHA_256"},
-            {"KeyId": "mac-key", "MacAlgorithm": "HMAC_SHA_256", "Message": mac_input, "Mac": _MAC},
-        )
+        self.ssm.values = {ENVIRONMENT["CONFIGURATION_PARAMETER"]: json.dumps(value)}
 
     def define(self, session: list[dict[str, Any]], client_id: str = _INTERNAL, **request: Any) -> dict[str, Any]:
         return self._call("DefineAuthChallenge", client_id, {"session": session, **request})
@@ -75,12 +57,13 @@ class Challenge:
 
 @pytest.fixture
 def challenge(load: Load) -> Challenge:
-    made = Challenge(load("auth_challenge"))
-    made.configure()
-    return made
+    return Challenge(load("auth_challenge"))
 
 
-def _answer(mac: bytes = _MAC) -> str:
+def _answer(**other: str) -> str:
+    """Return the correct answer, or one for other parts."""
+    parts = {"user_pool_id": "eu-west-1_pool", "client_id": _INTERNAL, "user_name": "ada", "nonce": "n1"}
+    mac = hmac.digest(b"secret", sign_in_mac_input(**(parts | other)), "sha256")
     return base64.b64encode(mac).decode()
 
 
@@ -117,10 +100,9 @@ def test_define_fails_closed(
     assert challenge.define(session, **request_members) == {"issueTokens": False, "failAuthentication": True}
 
 
-def test_define_issues_no_tokens_without_the_configuration(load: Load) -> None:
-    challenge = Challenge(load("auth_challenge"))
-    challenge.ssm.add_client_error("get_parameters", "AccessDeniedException")
-    with pytest.raises(challenge.module._ssm.exceptions.ClientError):
+def test_define_issues_no_tokens_without_the_configuration(challenge: Challenge) -> None:
+    challenge.ssm.failures["get_parameters"] = [AwsError("AccessDeniedException")]
+    with pytest.raises(ClientError, match="AccessDenied"):
         challenge.define([_PASSED])
 
 
@@ -130,31 +112,32 @@ def test_create_makes_a_new_nonce_each_time(challenge: Challenge) -> None:
     assert min(len(nonce) for nonce in nonces) >= 43  # 32 random bytes
 
 
-def test_verify_accepts_the_mac_that_kms_accepts(challenge: Challenge) -> None:
-    challenge.accept_mac()
+@pytest.mark.parametrize("part", ["user_pool_id", "client_id", "user_name", "nonce"])
+def test_verify_accepts_only_the_mac_of_the_challenge(challenge: Challenge, part: str) -> None:
     assert challenge.verify(_answer()) is True
+    assert challenge.verify(_answer(**{part: "other"})) is False
 
 
-@pytest.mark.parametrize("code", ["KMSInvalidMacException", "AccessDeniedException"])
-def test_verify_rejects_the_mac_if_kms_refuses(challenge: Challenge, code: str) -> None:
-    challenge.kms.add_client_error("verify_mac", code)
+def test_verify_rejects_the_mac_if_kms_refuses(challenge: Challenge) -> None:
+    challenge.kms.failures["verify_mac"] = [AwsError("AccessDeniedException")]
     assert challenge.verify(_answer()) is False
 
 
 def test_verify_raises_a_retryable_error(challenge: Challenge) -> None:
-    challenge.kms.add_client_error("verify_mac", "ThrottlingException")
-    with pytest.raises(challenge.module._kms.exceptions.ClientError, match="Throttling"):
+    challenge.kms.failures["verify_mac"] = [AwsError("ThrottlingException")]
+    with pytest.raises(ClientError, match="Throttling"):
         challenge.verify(_answer())
 
 
-@pytest.mark.parametrize("answer", ["", "no base64!", _answer(b"short"), _answer(_MAC + b"x"), "\u2713"])
+@pytest.mark.parametrize("answer", ["", "no base64!", "c2hvcnQ=", f"{_answer()[:-1]}AAA=", "\u2713"])
 def test_verify_rejects_what_is_not_a_mac_without_calling_kms(challenge: Challenge, answer: str) -> None:
     assert challenge.verify(answer) is False
+    assert challenge.kms.calls == []
 
 
 def test_verify_rejects_every_answer_of_unknown_users_and_other_clients(challenge: Challenge) -> None:
     assert challenge.verify(_answer(), userNotFound=True) is False
-    assert challenge.verify(_answer(), client_id="web-client") is False
+    assert challenge.verify(_answer(client_id="web-client"), client_id="web-client") is False
 
 
 def test_handler_rejects_another_trigger(challenge: Challenge) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from botocore.stub import Stubber
 
 from attachment.deadline import AbandonedError, DeadlineExceededError, DeadlineRunner
 from attachment.errors import AttachmentPausedError
@@ -20,6 +19,7 @@ from attachment.parameters import (
     PauseFlag,
     StaleParametersError,
 )
+from tests.unit.lambdas.fake_aws import FakeSsm
 
 _NAME, _FLAG = "/stack/name", "/stack/attachment-paused"
 
@@ -158,13 +158,12 @@ def test_pause_flag_that_cannot_be_read_is_used_for_one_minute(ssm: Ssm) -> None
 
 def test_pause_flag_is_set_and_reset() -> None:
     client = boto3.client("ssm", "eu-west-1", aws_access_key_id="unit", aws_secret_access_key="unit")
-    flag = PauseFlag(_FLAG)
-    with Stubber(client) as ssm:
-        for value in ("true", "false"):
-            ssm.add_response("put_parameter", {}, {"Name": _FLAG, "Value": value, "Overwrite": True})
-            ssm.add_response("get_parameters", {"Parameters": [{"Name": _FLAG, "Value": value}]}, {"Names": [_FLAG]})
-        flag.pause(client)
-        with pytest.raises(AttachmentPausedError):
-            flag.check(client)
-        flag.resume(client)
+    flag, ssm = PauseFlag(_FLAG), FakeSsm(client)
+    ssm.values = {_FLAG: "false"}
+    flag.check(client)
+    flag.pause(client)
+    with pytest.raises(AttachmentPausedError):
         flag.check(client)
+    flag.resume(client)
+    flag.check(client)
+    assert all(each["Overwrite"] for each in ssm.requests("put_parameter"))

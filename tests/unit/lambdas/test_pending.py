@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
-from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attachment.mac import MAC_BYTES, pending_mac_input, sign_in_mac_input
 from attachment.pending import PendingAttachment, PendingQueue, UnreadableMessageError
 from tests.unit.lambdas.conftest import ENVIRONMENT
+from tests.unit.lambdas.fake_aws import FakeKms
 
 _TEXT = st.text(min_size=1)
 _MAC = bytes(range(32))
@@ -69,40 +70,32 @@ def test_mac_input_of_a_sign_in_differs_for_different_parts(one: tuple[str, ...]
 
 
 @pytest.fixture
-def kms(monkeypatch: pytest.MonkeyPatch) -> Any:
+def queue(monkeypatch: pytest.MonkeyPatch) -> PendingQueue:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    with Stubber(boto3.client("kms")) as stubber:
-        yield stubber
+    kms = boto3.client("kms")
+    FakeKms(kms)
+    return PendingQueue(boto3.client("sqs"), kms)
 
 
-def _verify(kms: Any, pending: PendingAttachment) -> bool:
-    return PendingQueue(boto3.client("sqs"), kms.client).is_verified(pending)
+@pytest.mark.parametrize("member", ["user_pool_id", "user_name", "sub", "identity_id"])
+def test_queue_verifies_the_mac_over_the_whole_message(queue: PendingQueue, member: str) -> None:
+    pending = PendingAttachment("pool", "ada", "sub", "identity")
+    pending.mac = queue.generate_mac(pending)
+    assert queue.is_verified(pending)
+    other: dict[str, Any] = {member: "other"}
+    assert not queue.is_verified(replace(pending, **other))
 
 
-def test_queue_verifies_the_mac_over_the_whole_message(kms: Any) -> None:
-    mac_input = pending_mac_input(
-        user_pool_id="pool",
-        user_name="ada",
-        sub="sub",
-        identity_id="identity",
-        fingerprint=ENVIRONMENT["ATTACHMENT_MARKER"],
-    )
-    request = {"KeyId": "mac-key", "MacAlgorithm": "HMAC_SHA_256", "Message": mac_input, "Mac": _MAC}
-    kms.add_response("verify_mac", {"MacValid": True}, request)
-    assert _verify(kms, _ADA)
-    kms.add_client_error("verify_mac", "KMSInvalidMacException")
-    assert not _verify(kms, _ADA)
+def test_queue_rejects_the_mac_of_another_policy(queue: PendingQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    pending = PendingAttachment("pool", "ada", "sub", "identity")
+    pending.mac = queue.generate_mac(pending)
+    monkeypatch.setenv("ATTACHMENT_MARKER", "another-policy")
+    kms = boto3.client("kms")
+    FakeKms(kms)
+    assert not PendingQueue(boto3.client("sqs"), kms).is_verified(pending)
 
 
-@pytest.mark.parametrize(
-    "pending",
-    [
-        PendingAttachment("pool", "ada"),
-        PendingAttachment("pool", "ada", None, "identity", _MAC),
-        PendingAttachment("pool", "ada", "sub", "identity", bytes(31)),
-    ],
-    ids=["no MAC", "no sub", "short MAC"],
-)
-def test_queue_does_not_ask_kms_without_sub_identity_and_mac(kms: Any, pending: PendingAttachment) -> None:
-    assert not _verify(kms, pending)
+@pytest.mark.parametrize("changes", [{"mac": None}, {"sub": None}, {"identity_id": None}, {"mac": bytes(31)}], ids=str)
+def test_queue_does_not_verify_an_incomplete_message(queue: PendingQueue, changes: dict[str, Any]) -> None:
+    assert not queue.is_verified(replace(_ADA, **changes))

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_cloud.consistency import PolicyPropagation, Target
+from local_cloud.consistency import PolicyPropagation, PolicyTarget
 from tests.unit.local_cloud.conftest import Clock
 
-TARGET = Target("000000000000", "us-east-1", "us-east-1:identity")
+TARGET = PolicyTarget("000000000000", "us-east-1", "us-east-1:identity")
 OTHER = TARGET._replace(region="eu-west-1")
 
 

@@ -1,4 +1,4 @@
-"""An unusable AWS configuration is exit code 2 and one line in every program, never a traceback."""
+"""With an unusable AWS configuration every program prints one line and exits with code 2."""
 
 from __future__ import annotations
 
@@ -15,24 +15,22 @@ _KEYS = "aws_access_key_id = test\naws_secret_access_key = test\n"
 _ROLE = "role_arn = arn:aws:iam::111122223333:role/a\n"
 _SSO = "sso_account_id = 111122223333\nsso_role_name = dev\n"
 _PROFILES = {
-    "a loop of roles": f"{_ROLE}source_profile = y\n[profile y]\n{_ROLE}source_profile = x\n",
-    "no such source": f"{_ROLE}source_profile = missing\n",
+    "circular roles": f"{_ROLE}source_profile = y\n[profile y]\n{_ROLE}source_profile = x\n",
+    "missing source": f"{_ROLE}source_profile = missing\n",
     "two sources": f"{_ROLE}source_profile = x\ncredential_source = Environment\n{_KEYS}",
     "no source": _ROLE,
-    "an unknown source": f"{_ROLE}credential_source = Nonsense\n",
-    "half a key": "aws_access_key_id = test\n",
-    "a program that fails": "credential_process = false\n",
-    "a program that is missing": "credential_process = /no/such/program\n",
-    "a program that says nonsense": "credential_process = echo nonsense\n",
-    "no such SSO session": f"sso_session = corp\n{_SSO}",
-    "half an SSO configuration": f"sso_start_url = https://corp.awsapps.com/start\n{_SSO}",
-    "an SSO session that was never begun": (
-        f"sso_start_url = https://corp.awsapps.com/start\nsso_region = us-east-1\n{_SSO}"
-    ),
-    "no token file": f"{_ROLE}web_identity_token_file = /no/such/token\n",
-    "an endpoint that is no URL": f"endpoint_url = localhost:1\n{_KEYS}",
-    "a retry mode that is none": f"retry_mode = nonsense\n{_KEYS}",
-    "attempts that are no number": f"max_attempts = many\n{_KEYS}",
+    "unknown credential source": f"{_ROLE}credential_source = Nonsense\n",
+    "key without secret": "aws_access_key_id = test\n",
+    "failing credential process": "credential_process = false\n",
+    "missing credential process": "credential_process = /no/such/program\n",
+    "malformed credential process output": "credential_process = echo nonsense\n",
+    "missing SSO session": f"sso_session = corp\n{_SSO}",
+    "incomplete SSO configuration": f"sso_start_url = https://corp.awsapps.com/start\n{_SSO}",
+    "SSO without login": (f"sso_start_url = https://corp.awsapps.com/start\nsso_region = us-east-1\n{_SSO}"),
+    "missing token file": f"{_ROLE}web_identity_token_file = /no/such/token\n",
+    "malformed endpoint": f"endpoint_url = localhost:1\n{_KEYS}",
+    "unknown retry mode": f"retry_mode = nonsense\n{_KEYS}",
+    "malformed max attempts": f"max_attempts = many\n{_KEYS}",
 }
 
 
@@ -54,9 +52,9 @@ def _run(command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setattr(sys, "argv", [program, *arguments])
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, getattr(sys, name))  # the program wraps them
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as end:
         main()
-    code = ended.value.code
+    code = end.value.code
     return code if isinstance(code, int) else 1, capsys.readouterr().err
 
 
@@ -81,7 +79,7 @@ def test_unusable_profile_ends_with_code_2_and_one_line(
     assert code == 2, message
     (line,) = message.splitlines()
     assert line.startswith(f"{command[0]}: ")
-    if "SSO session that was never" in profile:
+    if profile == "SSO without login":
         assert line.endswith("sign in again with: aws sso login --profile x")
 
 
@@ -93,3 +91,22 @@ def test_malformed_region_ends_with_code_2(
     code, message = _run([*command, "--profile", "x"], monkeypatch, capsys)
     assert code == 2
     assert "'no region'" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--profile", "missing"], "pubsub: The config profile (missing) could not be found\n"),
+        (
+            ["--region", "us-east-1"],
+            "pubsub: Unable to locate credentials: give credentials by --profile or the environment\n",
+        ),
+        ([], "pubsub: no region: give --region or AWS_REGION\n"),
+    ],
+    ids=["profile", "credentials", "region"],
+)
+@pytest.mark.usefixtures("no_credentials")
+def test_missing_profile_credentials_or_region_ends_with_code_2(
+    options: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(["pubsub", "smoke", *options], monkeypatch, capsys) == (2, message)

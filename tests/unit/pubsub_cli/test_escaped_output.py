@@ -1,4 +1,4 @@
-"""Text from elsewhere is escaped on every path to the terminal."""
+"""Untrusted text is escaped on every path to the terminal."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from pubsub_cli.check_run import CheckRun, Progress, as_junit, show_line
 from pubsub_cli.checks.check import Result
 from pubsub_cli.checks.identity import PolicyIsAttached
 from pubsub_cli.commands.redrive import _Redrive
-from pubsub_cli.commands.subscribe import _show_status
+from pubsub_cli.commands.subscribe import _show_status, as_json, as_text, write_line
 from pubsub_cli.finding import Finding, Status, failed, operation_error, passed, skipped
-from pubsub_cli.message_output import as_json, as_text, write_line
 from pubsub_cli.options import RunOptions, log_if
 from pubsub_cli.output import CommandResult, TerminalConsole, emit
 from pubsub_cli.terminal import EscapedStream, EscapingGroup
@@ -37,20 +36,20 @@ _HOSTILE = (
     "\x1b[31mred\x1b]8;;https://evil.example\x1b\\link \x9b2J \r\x07\x08\x7f \x85 \u202egnp.exe\u2066\u200f"
     "\u2028PS401 ok\npubsub: all is well\t[red]markup[/red] [link=https://evil.example]x[/link] \ud800 \ufffe"
 )
-# Characters that must not reach a terminal from elsewhere.
+# Characters of untrusted text that must not reach a terminal.
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_OURS = re.compile(r"\x1b\[[0-9;]*m")
+_OWN_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """The colours and styles of the program's own layout."""
-foreign_text = st.text(st.characters(codec=None)) | st.text(st.sampled_from(sorted({*_HOSTILE})))
+untrusted_text = st.text(st.characters(codec=None)) | st.text(st.sampled_from(sorted({*_HOSTILE})))
 
 
-def _steers(text: str) -> set[str]:
+def _control_characters(text: str) -> set[str]:
     categories = {"Cc", "Cs", "Zl", "Zp"}
     return {each for each in text if each in _BIDI or unicodedata.category(each) in categories} - {"\n", "\t"}
 
 
 class Stream(io.TextIOWrapper):
-    """A terminal or a pipe that keeps what is written."""
+    """A terminal or a pipe that records its text."""
 
     def __init__(self, *, terminal: bool = False) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", newline="\n", write_through=True)
@@ -61,12 +60,12 @@ class Stream(io.TextIOWrapper):
 
     @property
     def text(self) -> str:
-        kept: Any = self.buffer
-        return str(kept.getvalue().decode("utf-8", "surrogatepass"))
+        buffer: Any = self.buffer
+        return str(buffer.getvalue().decode("utf-8", "surrogatepass"))
 
 
 def _on_streams(show: Callable[[str], Any], text: str, *, terminal: bool = False) -> str:
-    """Return what reaches standard output and standard error."""
+    """Return the text on standard output and standard error."""
     out, error = Stream(terminal=terminal), Stream(terminal=terminal)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "200")
@@ -117,24 +116,24 @@ _PATHS: dict[str, Callable[[str], Any]] = {
 
 @pytest.mark.parametrize("path", _PATHS)
 @settings(max_examples=40)
-@given(text=foreign_text)
+@given(text=untrusted_text)
 @example(text=_HOSTILE)
-def test_output_to_a_pipe_has_no_steering_characters(path: str, text: str) -> None:
-    assert _steers(_on_streams(_PATHS[path], text)) == set()
+def test_output_to_a_pipe_has_no_control_characters(path: str, text: str) -> None:
+    assert _control_characters(_on_streams(_PATHS[path], text)) == set()
 
 
 @pytest.mark.parametrize("path", _PATHS)
 @settings(max_examples=40)
-@given(text=foreign_text)
+@given(text=untrusted_text)
 @example(text=_HOSTILE)
-def test_output_to_a_terminal_is_steered_only_by_its_own_colours(path: str, text: str) -> None:
+def test_output_to_a_terminal_is_controlled_only_by_its_own_colours(path: str, text: str) -> None:
     shown = _on_streams(_PATHS[path], text, terminal=True)
-    assert _steers(_OURS.sub("", shown)) == set()
+    assert _control_characters(_OWN_COLOURS.sub("", shown)) == set()
     assert "\x1b[31" not in shown.replace("\x1b[1;31mFAIL", "")
 
 
 @pytest.mark.parametrize("path", ["report", "failure", "dead letters", "log", "state of a subscription", "message"])
-def test_output_has_no_line_that_begins_with_foreign_text(path: str) -> None:
+def test_no_line_of_output_begins_with_untrusted_text(path: str) -> None:
     lines = _on_streams(_PATHS[path], "lost\nPS401 ok\npubsub: all is well").splitlines()
     assert [line for line in lines if line.startswith(("PS401", "pubsub: all"))] == []
 
@@ -164,14 +163,14 @@ def test_report_does_not_interpret_markup() -> None:
     assert "[red]markup[/red] [link=" in _on_streams(_report, _HOSTILE)
 
 
-@given(text=foreign_text)
+@given(text=untrusted_text)
 @example(text=_HOSTILE)
 def test_junit_report_is_xml_with_any_text_in_a_finding(text: str) -> None:
     findings = [failed(text, resource=text, fix=text), skipped(text), Finding(Status.UNKNOWN, cause=text)]
     xml = as_junit(
         RunOptions(text, text), CheckRun([Result(PolicyIsAttached, each, 0.1) for each in findings], None, ())
     )
-    assert _steers(xml) == set()
+    assert _control_characters(xml) == set()
     (suite,) = ET.fromstring(xml)
     assert len(suite) == len(findings)
 
@@ -180,11 +179,11 @@ def test_traceback_is_escaped() -> None:
     program = "from pubsub_cli.terminal import escape_output as e; e(); raise ValueError('\\x1b[2J\\u202e')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "ValueError: \\u001b[2J\\u202e" in done.stderr
-    assert _steers(done.stderr) == set()
+    assert _control_characters(done.stderr) == set()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_escaped_stream_escapes_what_the_encoding_lacks(encoding: str) -> None:
+def test_escaped_stream_escapes_characters_outside_the_encoding(encoding: str) -> None:
     kept = io.BytesIO()
     stream = io.TextIOWrapper(kept, encoding=encoding, write_through=True)
     EscapedStream(stream).write("日\x1b")
@@ -214,7 +213,7 @@ class TestCommands:
             program.main()
         assert end.value.code == 2
         assert error.text
-        assert _steers(error.text) == set()
+        assert _control_characters(error.text) == set()
 
     @pytest.mark.parametrize("application", [pubsub_cli.app.app, tools.__main__.app], ids=["pubsub", "tools"])
     def test_program_uses_the_escaping_group(self, application: typer.Typer) -> None:

@@ -251,7 +251,7 @@ def test_permission_for_former_group_roles_outlives_the_update_that_needs_it(ado
             ],
         ),
         (
-            {"replaceGroupRoles": {"admins": _FORMER, "editors": None}},
+            {"replaceGroupRoles": {"admins": _FORMER, "editors": None, "writers": None}},
             {"groups": ["admins", "editors"]},
             [
                 f"Group admins gets a role and a precedence of this stack instead of its role {ADMINS}",
@@ -266,3 +266,4 @@ def test_notes_name_what_the_stack_may_change(
 ) -> None:
     shown = " ".join(adoption_notes(Settings.model_validate({"adopt": USERS | adopt, **settings})))
     assert [each for each in notes if each not in shown] == []
+    assert "writers" not in shown

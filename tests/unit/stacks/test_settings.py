@@ -107,7 +107,6 @@ def test_environment_name_that_no_stack_can_have_is_rejected(pattern: str, name:
             "pattern '^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$'",
         ),
         ({"environment": "prod"}, ".environment: not a setting; select it with -c environment=NAME"),
-        ({"environments": []}, ".environments: [] given; allowed: an object of settings"),
         (
             {"topics": ["chat/#"]},
             ".topics.0: 'chat/#' given; # is not a wildcard in an IoT policy; * matches any characters",
@@ -168,11 +167,6 @@ def test_wrong_setting_is_reported_with_path_and_allowed_values(section: Any, me
             None,
             "prod.adopt: {'userPoolClientIds': ['abc']} given; userPoolClientIds without userPoolId; "
             "`pubsub adopt` prints every id",
-        ),
-        (
-            {"pr-*": {"attachmentCacheDays": 0}},
-            None,
-            "'pr-*'.attachmentCacheDays: 0 given; allowed: greater than or equal to 1",
         ),
         (
             {"pr-*": {"policyName": "previews"}},
@@ -307,13 +301,6 @@ class TestSharedTopicsOfLeastPrivilege:
     def _settings(*topics: str) -> Settings:
         return read_settings({"accessMode": "least-privilege", "topics": [*topics]}, None)
 
-    def _accepts(self, topic: str) -> bool:
-        try:
-            self._settings(topic)
-        except SettingsError:
-            return False
-        return True
-
     def test_only_topics_of_the_settings_are_shared(self) -> None:
         assert read_settings({"accessMode": "least-privilege"}, None).topics == []
         assert self._settings("room/*", "news").topics == ["room/*", "news"]
@@ -339,12 +326,6 @@ class TestSharedTopicsOfLeastPrivilege:
             "with the identity id"
         )
 
-    @given(topic=st.text("ab1-:*?$/", min_size=1, max_size=12), identity=st.uuids(), rest=st.text("ab:/", max_size=8))
-    def test_accepted_topic_matches_no_users_own_topic(self, topic: str, identity: UUID, rest: str) -> None:
-        if self._accepts(topic):
-            assert not fnmatchcase(f"ab-1:{identity}/{rest}", topic)
-            assert not fnmatchcase(f"a:{identity}/{rest}", topic)
-
     @given(data=st.data(), identity=st.uuids(), rest=st.text("ab:/", max_size=8))
     def test_no_pattern_of_a_users_own_topic_is_accepted(self, data: st.DataObject, identity: UUID, rest: str) -> None:
         topic = f"ab-1:{identity}/{rest}"
@@ -353,4 +334,5 @@ class TestSharedTopicsOfLeastPrivilege:
         if data.draw(st.booleans()):
             pattern = f"{pattern[: data.draw(st.integers(0, len(pattern)))]}*"
         assert fnmatchcase(topic, pattern)
-        assert not self._accepts(pattern)
+        with pytest.raises(SettingsError):
+            self._settings(pattern)

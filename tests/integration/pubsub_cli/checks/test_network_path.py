@@ -287,18 +287,20 @@ async def test_proxy_that_rejects_the_request_is_reported_with_its_answer(
     assert "secret" not in f"{error.value.cause}{error.value.fix}"
 
 
-async def test_unreachable_proxy_fails_at_the_proxy(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused_tcp_port}")
-    with pytest.raises(ConnectivityError, match="cannot be reached") as error:
-        await probe_tls()
-    assert error.value.step is Step.PROXY
-    assert f"add {HOST} to NO_PROXY" in error.value.fix
-
-
-@pytest.mark.parametrize("address", ["http://proxy.invalid:3128", "socks5://proxy.invalid:1080"])
-async def test_unknown_or_unsupported_proxy_fails_at_the_proxy(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", address)
-    with pytest.raises(ConnectivityError, match=r"proxy\.invalid") as error:
+@pytest.mark.parametrize(
+    ("address", "cause"),
+    [
+        ("http://127.0.0.1:{unused_port}", "cannot be reached"),
+        ("http://proxy.invalid:3128", r"proxy\.invalid, cannot be resolved"),
+        ("socks5://proxy.invalid:1080", r"socks5://proxy\.invalid"),
+    ],
+    ids=["unreachable", "unknown", "unsupported"],
+)
+async def test_unusable_proxy_fails_at_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int, address: str, cause: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address.format(unused_port=unused_tcp_port))
+    with pytest.raises(ConnectivityError, match=cause) as error:
         await probe_tls()
     assert error.value.step is Step.PROXY
 

@@ -159,7 +159,7 @@ class TestPolicyAllows:
         apply_fix(deployment, finding)
         assert (await check_policy(deployment)).status is Status.PASSED
 
-    async def test_client_id_that_the_policy_requires_is_asked_of_the_front_end(self, deployment: Deployment) -> None:
+    async def test_client_id_that_the_policy_requires_is_requested(self, deployment: Deployment) -> None:
         narrow = deployment.with_policy(document(deployment.allow(f"client/{SUB}", "topic/*", "topicfilter/*")))
         finding = await check_policy(narrow)
         assert str(finding.fix).startswith("Give Amplify PubSub the client id")

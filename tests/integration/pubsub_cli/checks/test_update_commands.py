@@ -11,33 +11,21 @@ from pubsub_cli.finding import AwsCommand
 from tests.integration.local_cloud.account import Account
 
 
-@pytest.fixture
-def account(cloud: LocalCloud) -> Account:
-    return Account.on(cloud)
-
-
-@pytest.fixture
-def aws(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Aws:
+def test_pool_with_an_unknown_setting_gets_no_command(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in cloud.variables().items():
         monkeypatch.setenv(name, value)
-    return Aws(region=cloud.region)
+    aws, account = Aws(region=cloud.region), Account.on(cloud)
 
-
-def test_user_pool_with_an_unknown_setting_gets_no_command(account: Account, aws: Aws) -> None:
-    def fix() -> object:
+    def update_user_pool() -> AwsCommand | str:
         pool = aws.user_pools.describe_user_pool(UserPoolId=account.user_pool_id)["UserPool"]
         return set_triggers(aws.user_pools, pool, {"PostAuthentication": "ours"})[-1]
 
-    assert isinstance(fix(), AwsCommand)
-    account.cloud.seed_pool_setting(account.user_pool_id, "Holidays", ["2026-12-24"])
-    assert "would reset Holidays" in str(fix())
-
-
-def test_identity_pool_with_an_unknown_setting_gets_no_command(account: Account, aws: Aws) -> None:
-    def fix() -> object:
+    def update_identity_pool() -> AwsCommand | str:
         pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=account.identity_pool_id)
         return update_of(aws.identity_pools, "UpdateIdentityPool", pool, {"CognitoIdentityProviders": []})
 
-    assert isinstance(fix(), AwsCommand)
-    account.cloud.seed_pool_setting(account.identity_pool_id, "Holidays", ["2026-12-24"])
-    assert "would reset Holidays" in str(fix())
+    pools = {account.user_pool_id: update_user_pool, account.identity_pool_id: update_identity_pool}
+    for pool_id, update in pools.items():
+        assert isinstance(update(), AwsCommand)
+        cloud.seed_pool_setting(pool_id, "Holidays", ["2026-12-24"])
+        assert "would reset Holidays" in str(update())

@@ -11,7 +11,7 @@ from pubsub_cli.checks.amplify_packages import FrontEndPackages, PackagesMatch, 
 from pubsub_cli.checks.options import FrontEndConfig
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Status
-from tests.unit.pubsub_cli.checks.answers import Answers, find
+from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws, run_check
 
 PUBSUB = "@aws-amplify/pubsub"
 MATCHING = {"aws-amplify": "^6.0.0", PUBSUB: "^6.0.0"}
@@ -147,7 +147,7 @@ async def test_packages_pass_only_with_a_lock_file(tmp_path: Path, pubsub: str, 
     file = packages(tmp_path, {"aws-amplify": "^6.22.1", PUBSUB: pubsub}).file
     if lock:
         write_lock(tmp_path, "npm", ("aws-amplify", "6.22.1"), (PUBSUB, "6.2.1"))
-    finding = await find(PackagesMatch, Answers(), front_end=FrontEndConfig(package_json=file))
+    finding = await run_check(PackagesMatch, StubbedAws(), front_end=FrontEndConfig(package_json=file))
     assert (finding.status, finding.resource) == (status, None if lock else str(file))
 
 

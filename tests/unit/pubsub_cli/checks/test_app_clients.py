@@ -13,15 +13,15 @@ from pubsub_cli.checks.configuration import TokenIsValid
 from pubsub_cli.checks.options import IdToken, UserSelector
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import (
+from tests.unit.pubsub_cli.checks.stubbed_aws import (
     CLIENT,
     OUTPUTS,
     POOL,
     REGION,
     USER_POOL,
-    Answers,
+    StubbedAws,
     error,
-    find,
+    run_check,
     token,
 )
 
@@ -53,7 +53,7 @@ async def check_client(
         return {"UserPoolClient": client} if client else error("ResourceNotFoundException")
 
     pool = {**POOL, "CognitoIdentityProviders": providers}
-    return await find(check, Answers(DescribeUserPoolClient=describe, DescribeIdentityPool=pool), **run)
+    return await run_check(check, StubbedAws(DescribeUserPoolClient=describe, DescribeIdentityPool=pool), **run)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ async def test_token_of_an_unlisted_app_client_fails_without_a_safe_fix() -> Non
 
 async def test_unreadable_app_clients_are_used_in_their_order() -> None:
     pool = {"CognitoIdentityProviders": [{"ClientId": each, "ProviderName": LOGIN} for each in ("first", "second")]}
-    aws = Answers(DescribeIdentityPool=pool, DescribeUserPoolClient=error("AccessDeniedException"))
-    finding = await find(IdentityPoolAcceptsTokens, aws, outputs=OF_NO_CLIENT)
+    aws = StubbedAws(DescribeIdentityPool=pool, DescribeUserPoolClient=error("AccessDeniedException"))
+    finding = await run_check(IdentityPoolAcceptsTokens, aws, outputs=OF_NO_CLIENT)
     assert "first" in str(finding.detail)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.update import set_triggers, update_of
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed
-from tests.unit.pubsub_cli.checks.answers import Answers, error
+from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws, error
 
 ATTACH = AwsCommand("iot", "AttachPolicy", {"policyName": "myIoTPolicy", "target": "eu-west-1:1"}, safe=True)
 OURS = {"PostAuthentication": "ours"}
@@ -81,7 +81,7 @@ def test_update_repeats_the_other_settings_that_it_accepts() -> None:
         "UserPoolTags": {"aws:cloudformation:stack-name": "s", "team": "t"},
     }
     changes = {"LambdaConfig": {"PreSignUp": "arn", "PostAuthentication": "ours"}}
-    command = update_of(Answers().user_pools, "UpdateUserPool", described, changes)
+    command = update_of(StubbedAws().user_pools, "UpdateUserPool", described, changes)
     assert isinstance(command, AwsCommand)
     assert command.service == "cognito-idp"
     assert command.parameters == {
@@ -104,7 +104,7 @@ def test_update_repeats_the_other_settings_that_it_accepts() -> None:
 def test_update_that_would_reset_a_setting_becomes_an_instruction(
     operation: str, described: dict[str, Any], lost: str
 ) -> None:
-    text = update_of(Answers().user_pools, operation, described, {"LambdaConfig": {}})
+    text = update_of(StubbedAws().user_pools, operation, described, {"LambdaConfig": {}})
     assert str(text).endswith(f"With this SDK, {operation} would reset {lost}")
 
 
@@ -115,7 +115,7 @@ def _pool(**changes: Any) -> Any:
 
 @pytest.mark.parametrize(("triggers", "safe"), [(OURS, True), ({"PreSignUp": "ours"}, False)])
 def test_other_triggers_are_kept_and_replacing_one_is_not_safe(triggers: dict[str, str], safe: bool) -> None:
-    (update,) = set_triggers(Answers().user_pools, _pool(), triggers)
+    (update,) = set_triggers(StubbedAws().user_pools, _pool(), triggers)
     assert isinstance(update, AwsCommand)
     assert update.parameters["LambdaConfig"] == {"PreSignUp": "theirs", **triggers}
     assert update.parameters["MfaConfiguration"] == "OFF"
@@ -124,17 +124,17 @@ def test_other_triggers_are_kept_and_replacing_one_is_not_safe(triggers: dict[st
 
 def test_triggers_become_an_instruction_if_mfa_cannot_be_read() -> None:
     pool = _pool(MfaConfiguration="OPTIONAL")
-    denied = Answers(GetUserPoolMfaConfig=error("AccessDeniedException"))
+    denied = StubbedAws(GetUserPoolMfaConfig=error("AccessDeniedException"))
     (fix,) = set_triggers(denied.user_pools, pool, OURS)
     assert "PostAuthentication ours" in str(fix)
     assert "GetUserPoolMfaConfig" in str(fix)
     with pytest.raises(ClientError):
-        set_triggers(Answers(GetUserPoolMfaConfig=error("InternalErrorException")).user_pools, pool, OURS)
+        set_triggers(StubbedAws(GetUserPoolMfaConfig=error("InternalErrorException")).user_pools, pool, OURS)
 
 
 def test_mfa_is_set_again_after_the_triggers() -> None:
     mfa = {"SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration": "OPTIONAL"}
-    user_pools = Answers(GetUserPoolMfaConfig=mfa).user_pools
+    user_pools = StubbedAws(GetUserPoolMfaConfig=mfa).user_pools
     update, again = set_triggers(user_pools, _pool(MfaConfiguration="OPTIONAL"), OURS)
     assert isinstance(update, AwsCommand)
     assert isinstance(again, AwsCommand)
@@ -153,7 +153,7 @@ def test_mfa_is_set_again_after_the_triggers() -> None:
 def test_triggers_become_an_instruction_if_a_setting_would_be_lost(
     settings: dict[str, Any], mfa: dict[str, Any], reason: str
 ) -> None:
-    user_pools = Answers(GetUserPoolMfaConfig=mfa).user_pools
+    user_pools = StubbedAws(GetUserPoolMfaConfig=mfa).user_pools
     (text,) = set_triggers(user_pools, _pool(MfaConfiguration="OPTIONAL", **settings), OURS)
     assert reason in str(text)
 
@@ -163,7 +163,7 @@ def test_permissions_that_an_update_needs_precede_the_command() -> None:
         SmsConfiguration={"SnsCallerArn": "arn:aws:iam::1:role/sns"},
         LambdaConfig={"KMSKeyID": "arn:aws:kms:eu-west-1:1:key/k", "CustomSMSSender": {"LambdaArn": "theirs"}},
     )
-    needs, update = set_triggers(Answers().user_pools, pool, OURS)
+    needs, update = set_triggers(StubbedAws().user_pools, pool, OURS)
     assert "iam:PassRole on arn:aws:iam::1:role/sns and kms:CreateGrant on arn:aws:kms:eu-west-1:1:key/k" in str(needs)
     assert isinstance(update, AwsCommand)
     assert update.parameters["SmsConfiguration"] == pool["SmsConfiguration"]

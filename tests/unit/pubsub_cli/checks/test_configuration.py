@@ -10,7 +10,7 @@ from pubsub_cli.checks.options import FrontEndConfig
 from pubsub_cli.checks.stack import missing_outputs
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
-from tests.unit.pubsub_cli.checks.answers import Answers, find
+from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws, run_check
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_missing_outputs_depend_on_how_policies_are_attached(
 
 
 async def check_front_end(check: type[Check], **config: Any) -> Finding:
-    return await find(check, Answers(), front_end=FrontEndConfig(**config))
+    return await run_check(check, StubbedAws(), front_end=FrontEndConfig(**config))
 
 
 @pytest.mark.parametrize("topics", [(), ("orders/1",), ("orders/1", "$aws/things/lamp/shadow/update"), ("a" * 256,)])

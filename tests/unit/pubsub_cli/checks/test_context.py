@@ -13,7 +13,7 @@ from pubsub_cli.checks.context import Context, finish_before_cancel
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.pool_users import User
-from tests.unit.pubsub_cli.checks.answers import token
+from tests.unit.pubsub_cli.checks.stubbed_aws import token
 
 _IDS = DeploymentIds("eu-west-1", "pool", "eu-west-1:i", "e-ats.iot.eu-west-1.amazonaws.com")
 

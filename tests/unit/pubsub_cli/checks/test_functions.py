@@ -18,7 +18,7 @@ from pubsub_cli.checks.self_attach import SelfAttachRouteWorks
 from pubsub_cli.checks.trigger import TriggerIsAsDeployed
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, stack
+from tests.unit.pubsub_cli.checks.stubbed_aws import OUTPUTS, StubbedAws, error, run_check, stack
 
 SIGN_IN = {"Trigger": "post_authentication.handler", "Challenge": "auth_challenge.handler"}
 OTHERS = {"Worker": "attachment_retry.handler", "Sweep": "sweep.handler", "DetachAll": "detach_all.handler"}
@@ -74,8 +74,8 @@ async def check_functions(
         is_reserved = asked["FunctionName"] == broken and concurrency is not None
         return {"ReservedConcurrentExecutions": concurrency} if is_reserved else {}
 
-    aws = Answers(**answers | {"GetFunctionConfiguration": configuration, "GetFunctionConcurrency": reserved})
-    return await find(check, aws)
+    aws = StubbedAws(**answers | {"GetFunctionConfiguration": configuration, "GetFunctionConcurrency": reserved})
+    return await run_check(check, aws)
 
 
 @CHECKS
@@ -109,7 +109,7 @@ async def test_function_that_lambda_does_not_run_is_named_with_its_state(
 @CHECKS
 async def test_deleted_function_is_restored_from_the_template(check: type[Check], handlers: dict[str, str]) -> None:
     deleted = stack(handlers) | {"GetFunctionConfiguration": error("ResourceNotFoundException", 404)}
-    finding = await find(check, Answers(**deleted))
+    finding = await run_check(check, StubbedAws(**deleted))
     assert "was deleted" in str(finding.cause)
     assert "cdk deploy --revert-drift" in str(finding.fix)
 
@@ -174,9 +174,9 @@ async def test_sign_in_needs_two_concurrent_executions(concurrency: int | None, 
 
 async def test_self_attach_fails_with_its_function() -> None:
     api = {"SelfAttachApi": "AWS::ApiGatewayV2::Api"}
-    aws = Answers(**stack({"Function": "self_attach.handler"}, api, Handler="gone.handler"))
+    aws = StubbedAws(**stack({"Function": "self_attach.handler"}, api, Handler="gone.handler"))
     url = {Output.SELF_ATTACH_URL.value: "https://api.execute-api.eu-west-1.amazonaws.com/self-attach"}
-    finding = await find(SelfAttachRouteWorks, aws, outputs={**OUTPUTS, **url})
+    finding = await run_check(SelfAttachRouteWorks, aws, outputs={**OUTPUTS, **url})
     assert "Handler gone.handler instead of self_attach.handler" in str(finding.cause)
 
 
@@ -184,7 +184,9 @@ async def check_log_groups(group: dict[str, Any], logging: dict[str, Any]) -> Fi
     answers = stack({"Trigger": "post_authentication.handler"}, {"Logs": "AWS::Logs::LogGroup"}, **logging)
     template: Any = answers["GetTemplate"]
     template["TemplateBody"]["Resources"]["Logs"]["Properties"] = {"RetentionInDays": 30, "KmsKeyId": "arn:key"}
-    return await find(LogGroupsExist, Answers(**answers, DescribeLogGroups={"logGroups": [group] if group else []}))
+    return await run_check(
+        LogGroupsExist, StubbedAws(**answers, DescribeLogGroups={"logGroups": [group] if group else []})
+    )
 
 
 @pytest.mark.parametrize("retention", [{}, {"retentionInDays": 7}])
@@ -216,12 +218,12 @@ async def test_log_groups_without_a_common_prefix_are_found() -> None:
         },
         "DescribeLogGroups": {"logGroups": [{"logGroupName": each} for each in names.values()]},
     }
-    assert (await find(LogGroupsExist, Answers(**answers))).status is Status.PASSED
+    assert (await run_check(LogGroupsExist, StubbedAws(**answers))).status is Status.PASSED
 
 
 async def check_concurrency(quota: int, free: int) -> Finding:
     limit = {"ConcurrentExecutions": quota, "UnreservedConcurrentExecutions": free}
-    return await find(ConcurrencySuffices, Answers(GetAccountSettings={"AccountLimit": limit}))
+    return await run_check(ConcurrencySuffices, StubbedAws(GetAccountSettings={"AccountLimit": limit}))
 
 
 async def test_concurrency_for_all_first_sign_ins_passes() -> None:

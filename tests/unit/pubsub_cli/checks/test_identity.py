@@ -9,7 +9,15 @@ from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.finding import Finding, Status
 from pubsub_cli.pool_users import Marker, PoolUser
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import IDENTITY_POOL, OUTPUTS, REGION, USER_POOL, Answers, error, find
+from tests.unit.pubsub_cli.checks.stubbed_aws import (
+    IDENTITY_POOL,
+    OUTPUTS,
+    REGION,
+    USER_POOL,
+    StubbedAws,
+    error,
+    run_check,
+)
 
 IDENTITY = f"{REGION}:11111111-0000-4000-8000-000000000000"
 GONE = error("ResourceNotFoundException")
@@ -19,8 +27,10 @@ def user(marker: Marker | None = None) -> PoolUser:
     return PoolUser("ada", enabled=True, status="CONFIRMED", attributes={}, marker=marker)
 
 
-async def check_identity(identity: dict[str, Any], **left: Any) -> Finding:
-    return await find(IdentityIsSignedIn, Answers(DescribeIdentity=identity), left={"identity_id": IDENTITY, **left})
+async def check_identity(identity: dict[str, Any], **fields: Any) -> Finding:
+    return await run_check(
+        IdentityIsSignedIn, StubbedAws(DescribeIdentity=identity), fields={"identity_id": IDENTITY, **fields}
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +46,7 @@ async def test_identity_with_a_login_is_signed_in(logins: list[str], detail: str
     assert (finding.status, finding.detail) == (Status.PASSED, detail)
 
 
-async def test_identity_without_a_login_is_a_guests() -> None:
+async def test_identity_without_a_login_belongs_to_a_guest() -> None:
     assert "belongs to a guest" in str((await check_identity({"IdentityId": IDENTITY})).cause)
 
 
@@ -54,15 +64,15 @@ async def test_attachment_of_a_known_user_moves_to_the_new_identity() -> None:
 
 async def test_identity_of_another_region_does_not_exist() -> None:
     elsewhere = IDENTITY.replace(REGION, "us-west-2")
-    finding = await find(IdentityIsSignedIn, Answers(), left={"identity_id": elsewhere})
+    finding = await run_check(IdentityIsSignedIn, StubbedAws(), fields={"identity_id": elsewhere})
     assert f"There is no identity {elsewhere} in {REGION}" in str(finding.cause)
 
 
-async def check_pool(*attached_to: str, **left: Any) -> Finding:
+async def check_pool(*attached_to: str, **fields: Any) -> Finding:
     def attached(asked: dict[str, Any]) -> dict[str, Any]:
         return {"policies": [{"policyName": "myIoTPolicy"}] if asked["target"] in attached_to else []}
 
-    return await find(PolicyIsOnIdentities, Answers(ListAttachedPolicies=attached), left=left)
+    return await run_check(PolicyIsOnIdentities, StubbedAws(ListAttachedPolicies=attached), fields=fields)
 
 
 async def test_attachment_to_the_pool_instead_of_the_identity_fails() -> None:
@@ -98,9 +108,9 @@ async def test_missing_policy_is_explained_by_marker_and_queues(
     marked_identity: str | None, retry: int, dead: int, cause: str, fix: str
 ) -> None:
     marker = Marker.now("fingerprint", marked_identity) if marked_identity else None
-    finding = await find(
+    finding = await run_check(
         PolicyIsAttached,
-        Answers(ListAttachedPolicies={"policies": []}, GetQueueAttributes=counted(retry, dead)),
+        StubbedAws(ListAttachedPolicies={"policies": []}, GetQueueAttributes=counted(retry, dead)),
         outputs={
             **OUTPUTS,
             Output.ATTACHMENT_MARKER: "fingerprint",
@@ -108,7 +118,7 @@ async def test_missing_policy_is_explained_by_marker_and_queues(
             Output.DEAD_LETTER_QUEUE_URL: "dead",
         },
         selector=UserSelector("ada"),
-        left={"identity_id": IDENTITY, "pool_user": user(marker)},
+        fields={"identity_id": IDENTITY, "pool_user": user(marker)},
     )
     assert finding.status is Status.FAILED
     assert cause in str(finding.cause)
@@ -117,7 +127,7 @@ async def test_missing_policy_is_explained_by_marker_and_queues(
 
 async def test_missing_policy_without_a_trigger_is_a_task_of_the_front_end() -> None:
     outputs = {name: value for name, value in OUTPUTS.items() if name != Output.POST_AUTHENTICATION_FUNCTION_NAME}
-    aws = Answers(ListAttachedPolicies={"policies": []})
-    finding = await find(PolicyIsAttached, aws, outputs=outputs, left={"identity_id": IDENTITY})
+    aws = StubbedAws(ListAttachedPolicies={"policies": []})
+    finding = await run_check(PolicyIsAttached, aws, outputs=outputs, fields={"identity_id": IDENTITY})
     assert "the front end must call the route" in str(finding.cause)
     assert [str(each).split()[2] for each in finding.safe_commands] == ["attach-policy"]

@@ -10,16 +10,16 @@ import pytest
 
 from pubsub_cli.checks.internal_sign_in import InternalSignInIsConfigured, MacKeyIsUsable, ParametersAreValid
 from pubsub_cli.finding import AwsCommand, Finding, Status
-from tests.unit.pubsub_cli.checks.answers import (
+from tests.unit.pubsub_cli.checks.stubbed_aws import (
     CLIENT,
     IDENTITY_POOL,
     POOL,
     REGION,
     TRIGGER,
     USER_POOL,
-    Answers,
+    StubbedAws,
     error,
-    find,
+    run_check,
     stack,
 )
 
@@ -41,7 +41,7 @@ WITH_KEY = stack(resources={"MacKey": "AWS::KMS::Key"})
     ],
 )
 async def test_unusable_mac_key_is_named_with_its_state(changes: dict[str, Any], cause: str, fix: list[str]) -> None:
-    finding = await find(MacKeyIsUsable, Answers(**WITH_KEY, DescribeKey={"KeyMetadata": KEY | changes}))
+    finding = await run_check(MacKeyIsUsable, StubbedAws(**WITH_KEY, DescribeKey={"KeyMetadata": KEY | changes}))
     assert finding.status is Status.FAILED
     assert cause in str(finding.cause)
     assert [str(each).split()[2] for each in finding.commands] == fix
@@ -49,13 +49,13 @@ async def test_unusable_mac_key_is_named_with_its_state(changes: dict[str, Any],
 
 
 async def test_mac_key_as_deployed_passes() -> None:
-    finding = await find(MacKeyIsUsable, Answers(**WITH_KEY, DescribeKey={"KeyMetadata": KEY}))
+    finding = await run_check(MacKeyIsUsable, StubbedAws(**WITH_KEY, DescribeKey={"KeyMetadata": KEY}))
     assert finding.status is Status.PASSED
 
 
 @pytest.mark.parametrize("deployed", [stack(), WITH_KEY], ids=["never deployed", "deleted"])
 async def test_missing_mac_key_is_restored(deployed: dict[str, Any]) -> None:
-    finding = await find(MacKeyIsUsable, Answers(**deployed, DescribeKey=error("NotFoundException")))
+    finding = await run_check(MacKeyIsUsable, StubbedAws(**deployed, DescribeKey=error("NotFoundException")))
     assert finding.status is Status.FAILED
     assert "cdk deploy --revert-drift" in str(finding.fix)
 
@@ -67,7 +67,7 @@ DEPLOYED = {"userPoolProvider": LOGIN, "internalClientId": INTERNAL, "identityPo
 
 async def check_parameters(values: dict[str, str], **variables: str) -> Finding:
     """Run the check where the parameters have these values, and the trigger these additional variables."""
-    aws = Answers(
+    aws = StubbedAws(
         **stack(
             {TRIGGER: "post_authentication.handler"},
             {
@@ -79,7 +79,7 @@ async def check_parameters(values: dict[str, str], **variables: str) -> Finding:
         ),
         GetParameters={"Parameters": [{"Name": name, "Value": value} for name, value in values.items()]},
     )
-    finding = await find(ParametersAreValid, aws)
+    finding = await run_check(ParametersAreValid, aws)
     assert [given for operation, given in aws.calls if operation == "GetParameters"] == [
         {"Names": [PAUSE, CONFIGURATION]}
     ]
@@ -132,7 +132,7 @@ async def test_missing_configuration_is_restored_with_the_current_client() -> No
 
 
 async def test_stack_without_the_parameters_fails() -> None:
-    assert (await find(ParametersAreValid, Answers(**stack()))).status is Status.FAILED
+    assert (await run_check(ParametersAreValid, StubbedAws(**stack()))).status is Status.FAILED
 
 
 CHALLENGE = f"arn:aws:lambda:{REGION}:123456789012:function:Challenge"
@@ -144,7 +144,7 @@ async def check_internal_sign_in(
 ) -> Finding:
     """Run the check where the identity pool lists these app clients, and the trigger uses an identity pool."""
     client = {"UserPoolId": USER_POOL, "ClientId": INTERNAL, "ExplicitAuthFlows": [flow]}
-    aws = Answers(
+    aws = StubbedAws(
         **stack(
             {TRIGGER: "post_authentication.handler", "Challenge": "auth_challenge.handler"},
             FunctionArn=CHALLENGE,
@@ -158,7 +158,7 @@ async def check_internal_sign_in(
         DescribeUserPool={"UserPool": {"Id": USER_POOL, "LambdaConfig": triggers}},
     )
     values = {CONFIGURATION: json.dumps({**DEPLOYED, "identityPoolId": configured})}
-    return await find(InternalSignInIsConfigured, aws, left={"parameters": values})
+    return await run_check(InternalSignInIsConfigured, aws, fields={"parameters": values})
 
 
 async def test_internal_sign_in_as_deployed_passes() -> None:

@@ -16,7 +16,7 @@ from pubsub_cli.checks.operations import (
 )
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, stack
+from tests.unit.pubsub_cli.checks.stubbed_aws import OUTPUTS, StubbedAws, error, run_check, stack
 
 ARN_PREFIX = "arn:aws:sqs:eu-west-1:123456789012:"
 RETRY, DEAD_LETTERS = (f"https://sqs.eu-west-1.amazonaws.com/123456789012/{name}" for name in ("retry", "dead"))
@@ -48,7 +48,7 @@ async def check_queues(queues: dict[str, dict[str, str]]) -> Finding:
         queue = queues.get(asked["QueueUrl"])
         return error("QueueDoesNotExist") if queue is None else {"Attributes": queue}
 
-    return await find(QueuesExist, Answers(**answers, GetQueueAttributes=attributes), outputs=WITH_QUEUES)
+    return await run_check(QueuesExist, StubbedAws(**answers, GetQueueAttributes=attributes), outputs=WITH_QUEUES)
 
 
 async def test_queues_as_deployed_pass() -> None:
@@ -80,7 +80,7 @@ async def test_changed_redrive_policy_is_restored(current: dict[str, str]) -> No
 @pytest.mark.parametrize(("in_flight", "status"), [("0", Status.PASSED), ("2", Status.FAILED)])
 async def test_dead_letters_are_counted_with_those_in_flight(in_flight: str, status: Status) -> None:
     counts = {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": in_flight}
-    finding = await find(NoDeadLetters, Answers(GetQueueAttributes={"Attributes": counts}), outputs=WITH_QUEUES)
+    finding = await run_check(NoDeadLetters, StubbedAws(GetQueueAttributes={"Attributes": counts}), outputs=WITH_QUEUES)
     assert finding.status is status
     assert status is Status.PASSED or "pubsub redrive --stack stack --dry-run" in str(finding.fix)
 
@@ -97,7 +97,9 @@ async def check_event_source(*mappings: dict[str, Any], worker: str = "Worker") 
             {"UUID": MAPPING_ID, "FunctionArn": f"{ARN_PREFIX}:Worker", **each} for each in mappings
         ]
     }
-    return await find(EventSourceIsEnabled, Answers(**answers, ListEventSourceMappings=listed), outputs=WITH_QUEUES)
+    return await run_check(
+        EventSourceIsEnabled, StubbedAws(**answers, ListEventSourceMappings=listed), outputs=WITH_QUEUES
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ async def test_missing_event_source_is_created_as_in_the_template() -> None:
     ],
 )
 async def test_state_machine_must_be_active(answer: dict[str, Any], cause: str | None) -> None:
-    finding = await find(StateMachinesAreActive, Answers(DescribeStateMachine=answer), outputs=WITH_SWEEP)
+    finding = await run_check(StateMachinesAreActive, StubbedAws(DescribeStateMachine=answer), outputs=WITH_SWEEP)
     assert finding.status is (Status.FAILED if cause else Status.PASSED)
     if cause:
         assert cause in str(finding.cause)
@@ -144,14 +146,14 @@ async def test_state_machine_must_be_active(answer: dict[str, Any], cause: str |
 async def check_schedules(rules: dict[str, Any], *targets: str) -> Finding:
     """Run the check where the rules are in these states and have these targets."""
     resources = {**dict.fromkeys(rules, "AWS::Events::Rule"), "SweepStarter": "AWS::IAM::Role"}
-    aws = Answers(
+    aws = StubbedAws(
         **stack(
             {"Detector": "drift_detector.handler"} if len(rules) > 1 else {}, resources, FunctionArn="arn:detector"
         ),
         DescribeRule=lambda asked: rules[asked["Name"]],
         ListTargetsByRule={"Targets": [{"Id": "Target0", "Arn": arn} for arn in targets]},
     )
-    return await find(SchedulesAreEnabled, aws, outputs=WITH_SWEEP)
+    return await run_check(SchedulesAreEnabled, aws, outputs=WITH_SWEEP)
 
 
 ENABLED, DISABLED = {"State": "ENABLED"}, {"State": "DISABLED"}

@@ -9,7 +9,7 @@ import pytest
 
 from pubsub_cli.checks.context import RoleInUse
 from pubsub_cli.checks.permissions import RoleAllows
-from tests.unit.pubsub_cli.checks.answers import Answers, find
+from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws, run_check
 
 ROLE = "arn:aws:iam::123456789012:role/AuthRole"
 ALLOW = {"Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
@@ -26,7 +26,7 @@ ALLOW = {"Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
     ],
     ids=["organization", "simulator"],
 )
-async def test_denial_that_no_document_explains_names_who_decides(detail: dict[str, Any], fix: str) -> None:
+async def test_denial_without_a_denying_document_names_its_source(detail: dict[str, Any], fix: str) -> None:
     def simulate(asked: dict[str, Any]) -> dict[str, Any]:
         results = [
             {"EvalActionName": action, "EvalResourceName": "*", "EvalDecision": "implicitDeny", **detail}
@@ -34,14 +34,14 @@ async def test_denial_that_no_document_explains_names_who_decides(detail: dict[s
         ]
         return {"EvaluationResults": results}
 
-    aws = Answers(
+    aws = StubbedAws(
         GetRole={"Role": {"Arn": ROLE}},
         ListRolePolicies={"PolicyNames": ["inline"]},
         GetRolePolicy={"PolicyDocument": json.dumps(ALLOW)},
         ListAttachedRolePolicies={"AttachedPolicies": []},
         SimulatePrincipalPolicy=simulate,
     )
-    finding = await find(RoleAllows, aws, left={"roles": (RoleInUse(ROLE, "The role of signed-in users"),)})
+    finding = await run_check(RoleAllows, aws, fields={"roles": (RoleInUse(ROLE, "The role of signed-in users"),)})
     assert "SimulatePrincipalPolicy reports implicit deny, but the documents say allowed" in str(finding.cause)
     assert str(finding.fix).startswith(fix)
     assert not finding.commands

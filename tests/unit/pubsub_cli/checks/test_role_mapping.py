@@ -12,7 +12,16 @@ from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_cli.pool_users import PoolUser
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import CLIENT, IDENTITY_POOL, OUTPUTS, REGION, USER_POOL, Answers, error, find
+from tests.unit.pubsub_cli.checks.stubbed_aws import (
+    CLIENT,
+    IDENTITY_POOL,
+    OUTPUTS,
+    REGION,
+    USER_POOL,
+    StubbedAws,
+    error,
+    run_check,
+)
 
 ROLE = "arn:aws:iam::123456789012:role/"
 PROVIDER = f"cognito-idp.{REGION}.amazonaws.com/{USER_POOL}:{CLIENT}"
@@ -57,7 +66,7 @@ async def check_mapping(
             for role, precedence in groups
         ]
     }
-    aws = Answers(
+    aws = StubbedAws(
         GetIdentityPoolRoles={
             "IdentityPoolId": IDENTITY_POOL,
             "Roles": {"authenticated": f"{ROLE}{authenticated}"} if authenticated else {},
@@ -72,7 +81,7 @@ async def check_mapping(
         ),
     )
     ada = PoolUser("ada", status="CONFIRMED", enabled=True, attributes={"custom:team": "blue"}, marker=None)
-    return await find(MappingGivesARole, aws, left={"pool_user": ada if user else None}, **run)
+    return await run_check(MappingGivesARole, aws, fields={"pool_user": ada if user else None}, **run)
 
 
 @pytest.mark.parametrize(

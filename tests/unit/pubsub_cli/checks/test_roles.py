@@ -16,7 +16,7 @@ from pubsub_cli.checks.roles import (
 )
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, Output
-from tests.unit.pubsub_cli.checks.answers import IDENTITY_POOL, OUTPUTS, USER_POOL, Answers, error, find
+from tests.unit.pubsub_cli.checks.stubbed_aws import IDENTITY_POOL, OUTPUTS, USER_POOL, StubbedAws, error, run_check
 
 PREFIX = "arn:aws:iam::123456789012:policy"
 BOUNDARY, DENY = f"{PREFIX}/Stack-SignedInBoundary", f"{PREFIX}/Stack-ControlPlaneDeny"
@@ -54,7 +54,7 @@ def account(
     boundaries: dict[str, str] | None = None,
     mapping: str | None = "Token",
     trusts: str = IDENTITY_POOL,
-) -> Answers:
+) -> StubbedAws:
     """Return an AWS with AuthRole and the role of group editors; ``roles`` has the policies of those that exist."""
 
     def attached(asked: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def account(
         for arn in guards
     ]
     group = {"GroupName": "editors", "RoleArn": "arn:aws:iam::123456789012:role/Editors"}
-    return Answers(
+    return StubbedAws(
         ListAttachedRolePolicies=attached,
         GetRole=role,
         ListStackResources={"StackResourceSummaries": summaries},
@@ -91,7 +91,7 @@ async def check_guard(
     boundaries: dict[str, str] | None = None,
     mode: str = "guarded",
 ) -> Finding:
-    return await find(RolesAreGuarded, account(roles, guards, boundaries), outputs=outputs(mode))
+    return await run_check(RolesAreGuarded, account(roles, guards, boundaries), outputs=outputs(mode))
 
 
 async def test_bounded_roles_pass() -> None:
@@ -137,23 +137,25 @@ async def test_unguarded_mode_and_deleted_roles_have_no_guard_to_check() -> None
 
 
 async def test_managed_policies_that_auth_role_lacks_are_attached() -> None:
-    finding = await find(RoleHoldsThePolicies, account({"AuthRole": [MANAGED_POLICIES[0]]}), outputs=outputs("guarded"))
+    finding = await run_check(
+        RoleHoldsThePolicies, account({"AuthRole": [MANAGED_POLICIES[0]]}), outputs=outputs("guarded")
+    )
     assert "AuthRole lacks AWSIoTConfigAccess" in str(finding.cause)
     (command,) = finding.safe_commands
     assert str(command).endswith("--policy-arn arn:aws:iam::aws:policy/AWSIoTConfigAccess")
     complete = account({"AuthRole": [*MANAGED_POLICIES]})
-    assert (await find(RoleHoldsThePolicies, complete, outputs=outputs("guarded"))).status is Status.PASSED
+    assert (await run_check(RoleHoldsThePolicies, complete, outputs=outputs("guarded"))).status is Status.PASSED
 
 
 async def test_deleted_auth_role_is_left_to_the_role_mapping() -> None:
-    finding = await find(RoleHoldsThePolicies, account({}), outputs=outputs("guarded"))
+    finding = await run_check(RoleHoldsThePolicies, account({}), outputs=outputs("guarded"))
     assert finding.not_applicable
     assert "PS304" in str(finding.cause)
 
 
 @pytest.mark.parametrize("mode", ["guarded", LEAST_PRIVILEGE])
 async def test_deleted_role_of_a_group_fails_with_the_group(mode: str) -> None:
-    finding = await find(GroupRolesHoldThePolicies, account({}), outputs=outputs(mode))
+    finding = await run_check(GroupRolesHoldThePolicies, account({}), outputs=outputs(mode))
     assert finding.status is Status.FAILED
     assert "delete-group" in str(finding.fix)
     assert "--group-name editors" in str(finding.fix)
@@ -162,28 +164,28 @@ async def test_deleted_role_of_a_group_fails_with_the_group(mode: str) -> None:
 @pytest.mark.parametrize("check", [RoleHoldsThePolicies, GroupRolesHoldThePolicies])
 async def test_least_privilege_has_no_managed_policies_to_check(check: Any) -> None:
     roles: dict[str, list[str]] = {"AuthRole": [], "Editors": []}
-    assert (await find(check, account(roles), outputs=outputs(LEAST_PRIVILEGE))).not_applicable
+    assert (await run_check(check, account(roles), outputs=outputs(LEAST_PRIVILEGE))).not_applicable
 
 
 @pytest.mark.parametrize("mapping", [None, "Rules"])
 async def test_groups_are_ignored_if_no_user_gets_their_roles(mapping: str | None) -> None:
     aws = account({"AuthRole": [], "Editors": []}, mapping=mapping)
-    finding = await find(GroupRolesHoldThePolicies, aws, outputs=outputs("guarded"))
+    finding = await run_check(GroupRolesHoldThePolicies, aws, outputs=outputs("guarded"))
     assert finding.detail == "no user gets a group's role"
 
 
 async def test_role_of_a_group_must_hold_the_policies_if_it_trusts_the_pool() -> None:
     roles: dict[str, list[str]] = {"AuthRole": [], "Editors": []}
-    finding = await find(GroupRolesHoldThePolicies, account(roles), outputs=outputs("guarded"))
+    finding = await run_check(GroupRolesHoldThePolicies, account(roles), outputs=outputs("guarded"))
     assert "The role of group editors lacks" in str(finding.cause)
     assert len(finding.safe_commands) == 2
-    elsewhere = await find(GroupRolesHoldThePolicies, account(roles, trusts=ANOTHER), outputs=outputs("guarded"))
+    elsewhere = await run_check(GroupRolesHoldThePolicies, account(roles, trusts=ANOTHER), outputs=outputs("guarded"))
     assert elsewhere.detail == "no user gets a group's role"
 
 
 async def check_trust(policy: str, role: str = "arn:aws:iam::123456789012:role/Other") -> Finding:
-    aws = Answers(GetRole={"Role": {"AssumeRolePolicyDocument": policy}})
-    return await find(RoleTrustsThePool, aws, left={"roles": (RoleInUse(role, "The role of signed-in users"),)})
+    aws = StubbedAws(GetRole={"Role": {"AssumeRolePolicyDocument": policy}})
+    return await run_check(RoleTrustsThePool, aws, fields={"roles": (RoleInUse(role, "The role of signed-in users"),)})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pubsub_cli.checks import self_attach
 from pubsub_cli.checks.self_attach import SelfAttachRouteWorks, UnsignedSelfAttachIsRejected
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, stack
+from tests.unit.pubsub_cli.checks.stubbed_aws import OUTPUTS, StubbedAws, error, run_check, stack
 
 WITH_ROUTE = {**OUTPUTS, Output.SELF_ATTACH_URL: "https://abc.execute-api.eu-west-1.amazonaws.com/self-attach"}
 API = {"SelfAttachApi": "AWS::ApiGatewayV2::Api"}
@@ -29,13 +29,13 @@ PERMISSION = {
 async def check_route(
     *routes: dict[str, Any], integrations: Any = (INTEGRATION,), permissions: Any = (PERMISSION,)
 ) -> Finding:
-    aws = Answers(
+    aws = StubbedAws(
         **stack(FUNCTION, API, Handler="self_attach.handler"),
         GetRoutes={"Items": [*routes]},
         GetIntegrations={"Items": [*integrations]},
         GetPolicy={"Policy": json.dumps({"Statement": [*permissions]})},
     )
-    return await find(SelfAttachRouteWorks, aws, outputs=WITH_ROUTE)
+    return await run_check(SelfAttachRouteWorks, aws, outputs=WITH_ROUTE)
 
 
 async def test_route_as_deployed_passes() -> None:
@@ -76,8 +76,10 @@ async def test_missing_part_of_the_stack_is_restored() -> None:
     answers = stack(FUNCTION, API, Handler="self_attach.handler")
     for finding in (
         await check_route(ROUTE, integrations=[]),
-        await find(SelfAttachRouteWorks, Answers(**stack(FUNCTION)), outputs=WITH_ROUTE),
-        await find(SelfAttachRouteWorks, Answers(**answers, GetRoutes=error("NotFoundException")), outputs=WITH_ROUTE),
+        await run_check(SelfAttachRouteWorks, StubbedAws(**stack(FUNCTION)), outputs=WITH_ROUTE),
+        await run_check(
+            SelfAttachRouteWorks, StubbedAws(**answers, GetRoutes=error("NotFoundException")), outputs=WITH_ROUTE
+        ),
     ):
         assert finding.status is Status.FAILED
         assert "cdk deploy --revert-drift" in str(finding.fix)
@@ -102,4 +104,4 @@ async def test_response_to_an_unsigned_request_shows_what_answered(
     code: int, body: bytes, status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(self_attach, "_post_unsigned", lambda _: (code, body))
-    assert (await find(UnsignedSelfAttachIsRejected, Answers(), outputs=WITH_ROUTE)).status is status
+    assert (await run_check(UnsignedSelfAttachIsRejected, StubbedAws(), outputs=WITH_ROUTE)).status is status

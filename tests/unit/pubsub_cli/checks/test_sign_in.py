@@ -15,7 +15,7 @@ from pubsub_cli.pool_users import ATTRIBUTE, Marker, User
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, stack
+from tests.unit.pubsub_cli.checks.stubbed_aws import OUTPUTS, TRIGGER, StubbedAws, error, run_check, stack
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,15 @@ async def test_user_who_cannot_sign_in_fails_with_the_state(
     status: str, enabled: bool, cause: str | None, fix: str | None
 ) -> None:
     user = {"Username": "ada", "UserStatus": status, "Enabled": enabled, "UserAttributes": []}
-    finding = await find(UserCanSignIn, Answers(AdminGetUser=user), selector=UserSelector("ada"))
+    finding = await run_check(UserCanSignIn, StubbedAws(AdminGetUser=user), selector=UserSelector("ada"))
     assert finding.status is (Status.FAILED if cause else Status.PASSED)
     assert str(cause) in str(finding.cause)
     assert str(finding.fix).startswith(str(fix))
 
 
 async def test_user_who_does_not_exist_fails() -> None:
-    aws = Answers(AdminGetUser=error("UserNotFoundException"))
-    finding = await find(UserCanSignIn, aws, selector=UserSelector("ada"))
+    aws = StubbedAws(AdminGetUser=error("UserNotFoundException"))
+    finding = await run_check(UserCanSignIn, aws, selector=UserSelector("ada"))
     assert "There is no user ada" in str(finding.cause)
     assert "aws cognito-idp list-users" in str(finding.fix)
 
@@ -50,7 +50,7 @@ async def refused_sign_in(code: str, monkeypatch: pytest.MonkeyPatch) -> Finding
         raise SignInError(code, "no")
 
     monkeypatch.setattr(CognitoSession, "sign_in", refuse)
-    return await find(UserSignsIn, Answers(), selector=UserSelector("ada", "secret"))
+    return await run_check(UserSignsIn, StubbedAws(), selector=UserSelector("ada", "secret"))
 
 
 @pytest.mark.parametrize("challenge", ["SOFTWARE_TOKEN_MFA", "SMS_MFA", "EMAIL_OTP", "SELECT_MFA_TYPE", "MFA_SETUP"])
@@ -122,7 +122,7 @@ async def check_repeat(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: A
     monkeypatch.setattr(CognitoSession, "sign_out", sign_out)
     monkeypatch.setattr(sign_in, "LOG_SECONDS", 0.0)
     monkeypatch.setattr(trigger, "_POLL_SECONDS", 0.01)
-    aws = Answers(
+    aws = StubbedAws(
         **{
             **stack({TRIGGER: "post_authentication.handler"}, LoggingConfig={"LogGroup": "/log"}),
             "AdminGetUser": pool.user,
@@ -131,12 +131,12 @@ async def check_repeat(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: A
         }
     )
     now = time.monotonic()
-    return await find(
+    return await run_check(
         RepeatSignInSkipsAttachment,
         aws,
         outputs={**OUTPUTS, Output.ATTACHMENT_MARKER.value: "fingerprint"},
         selector=UserSelector("ada", "secret"),
-        left={"user": User("ada", "secret"), "first_sign_in": 0.5, "tokens_arrived": now - 1},
+        fields={"user": User("ada", "secret"), "first_sign_in": 0.5, "tokens_arrived": now - 1},
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from pubsub_cli.checks.sign_in import LastTriggerRunSucceeded
 from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke
 from pubsub_cli.finding import Finding, Status
-from tests.unit.pubsub_cli.checks.answers import TRIGGER, USER_POOL, Answers, error, find, stack
+from tests.unit.pubsub_cli.checks.stubbed_aws import TRIGGER, USER_POOL, StubbedAws, error, run_check, stack
 
 ROLE = "arn:aws:iam::123456789012:role/Trigger"
 ALLOW = "aws iam put-role-policy --role-name Trigger"
@@ -25,11 +25,11 @@ HANDLERS = {
 
 async def check_role(logical_id: str = "Trigger1", **result: Any) -> Finding:
     """Run the check where IAM's simulator reports this for the role of a function."""
-    aws = Answers(
+    aws = StubbedAws(
         **stack({logical_id: HANDLERS[logical_id]}, Role=ROLE),
         SimulatePrincipalPolicy={"EvaluationResults": [{"EvalActionName": "iot:AttachPolicy", **result}]},
     )
-    finding = await find(FunctionsMayAttach, aws)
+    finding = await run_check(FunctionsMayAttach, aws)
     (simulated,) = (parameters for operation, parameters in aws.calls if operation == "SimulatePrincipalPolicy")
     region = {"ContextKeyName": "aws:RequestedRegion", "ContextKeyType": "string", "ContextKeyValues": ["eu-west-1"]}
     assert (simulated["PolicySourceArn"], simulated["ActionNames"]) == (ROLE, ["iot:AttachPolicy"])
@@ -45,7 +45,9 @@ async def test_every_attaching_function_is_checked_in_any_construct(logical_id: 
 
 
 async def test_stack_without_attaching_functions_fails() -> None:
-    assert (await find(FunctionsMayAttach, Answers(**stack({"Other": "index.handler"})))).status is Status.FAILED
+    assert (
+        await run_check(FunctionsMayAttach, StubbedAws(**stack({"Other": "index.handler"})))
+    ).status is Status.FAILED
 
 
 async def test_role_that_allows_attaching_passes() -> None:
@@ -105,17 +107,19 @@ POOL_ARN = f"arn:aws:cognito-idp:eu-west-1:123456789012:userpool/{USER_POOL}"
 async def test_user_pool_may_invoke_the_trigger(principal: Any, source: str, permitted: bool) -> None:
     condition = {"ArnLike": {"AWS:SourceArn": source}}
     statements = [{"Effect": "Allow", "Principal": principal, "Condition": condition}]
-    aws = Answers(
+    aws = StubbedAws(
         **stack({TRIGGER: "post_authentication.handler"}), GetPolicy={"Policy": json.dumps({"Statement": statements})}
     )
-    finding = await find(PoolMayInvoke, aws)
+    finding = await run_check(PoolMayInvoke, aws)
     assert finding.status is (Status.PASSED if permitted else Status.FAILED)
     assert permitted or str(finding.safe_commands[0]).startswith("aws lambda add-permission --function-name Trigger")
 
 
 async def test_function_without_a_resource_based_policy_gets_one() -> None:
-    aws = Answers(**stack({TRIGGER: "post_authentication.handler"}), GetPolicy=error("ResourceNotFoundException", 404))
-    (command,) = (await find(PoolMayInvoke, aws)).safe_commands
+    aws = StubbedAws(
+        **stack({TRIGGER: "post_authentication.handler"}), GetPolicy=error("ResourceNotFoundException", 404)
+    )
+    (command,) = (await run_check(PoolMayInvoke, aws)).safe_commands
     assert str(command).endswith(f"--principal cognito-idp.amazonaws.com --source-arn {POOL_ARN}")
 
 
@@ -125,7 +129,7 @@ FAILED = json.dumps({"outcome": "Failed", "reason": "AttachPolicy: ServiceFailur
 ATTACHED = json.dumps({"outcome": "Attached"})
 
 
-def log(*entries: tuple[float, str]) -> Answers:
+def log(*entries: tuple[float, str]) -> StubbedAws:
     """Return an AWS with a log; each entry has its age in seconds and its text."""
     events = [(int((time.time() - age) * 1000), message) for age, message in entries]
 
@@ -139,12 +143,12 @@ def log(*entries: tuple[float, str]) -> Answers:
             ]
         }
 
-    return Answers(GetFunctionConfiguration=FUNCTION, FilterLogEvents=within)
+    return StubbedAws(GetFunctionConfiguration=FUNCTION, FilterLogEvents=within)
 
 
-async def check_log(aws: Answers, signed_in_ago: float | None = None) -> Finding:
+async def check_log(aws: StubbedAws, signed_in_ago: float | None = None) -> Finding:
     started = None if signed_in_ago is None else time.monotonic() - signed_in_ago
-    return await find(LastTriggerRunSucceeded, aws, left={"sign_in_started": started})
+    return await run_check(LastTriggerRunSucceeded, aws, fields={"sign_in_started": started})
 
 
 @pytest.mark.parametrize("message", [TIMED_OUT, FAILED])
@@ -189,7 +193,7 @@ async def test_fix_depends_on_the_logged_reason(reason: str, fix: str) -> None:
 
 
 async def test_trigger_that_never_ran_passes() -> None:
-    aws = Answers(GetFunctionConfiguration=FUNCTION, FilterLogEvents=error("ResourceNotFoundException"))
+    aws = StubbedAws(GetFunctionConfiguration=FUNCTION, FilterLogEvents=error("ResourceNotFoundException"))
     assert (await check_log(aws)).detail == "no run within the last hour"
 
 

@@ -10,7 +10,7 @@ from pubsub_cli.iam.documents import Policy
 from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
 from pubsub_cli.iam.request import Request, RequestContext, signed_in_context
 from pubsub_cli.iam.roles import simulate_role
-from tests.unit.pubsub_cli.checks.answers import Answers
+from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws
 
 PREFIX = "arn:aws:iot:us-east-1:123456789012"
 ROLE = "arn:aws:iam::123456789012:role/AuthRole"
@@ -172,5 +172,5 @@ def test_disagreement_states_both_decisions() -> None:
 )
 def test_simulation_result_is_read_completely(result: dict[str, Any], expected: AwsDecision) -> None:
     answer = {"EvalActionName": PUBLISH.action, "EvalResourceName": PUBLISH.resource, **result}
-    iam = Answers(SimulatePrincipalPolicy={"EvaluationResults": [answer]}).iam
+    iam = StubbedAws(SimulatePrincipalPolicy={"EvaluationResults": [answer]}).iam
     assert simulate_role(iam, ROLE, [PUBLISH], RequestContext()) == {PUBLISH: expected}

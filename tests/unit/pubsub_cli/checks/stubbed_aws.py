@@ -1,4 +1,4 @@
-"""A fake AWS with fixed answers, for states that the local cloud cannot have."""
+"""AWS clients with fixed responses, for states that the local cloud cannot have."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from pubsub_cli.checks.options import DeploymentIds
 from pubsub_cli.finding import AwsCommand, Finding
 from pubsub_client.outputs import Output
 
-Answer = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
-"""The answer of an operation, or a function from its parameters to the answer."""
+Response = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
+"""The response of an operation, or a function from its parameters to the response."""
 
 REGION = "eu-west-1"
 USER_POOL = f"{REGION}_AbC"
 IDENTITY_POOL = f"{REGION}:00000000-0000-4000-8000-000000000000"
 POOL = {"IdentityPoolId": IDENTITY_POOL, "IdentityPoolName": "pool", "AllowUnauthenticatedIdentities": False}
-"""The answer that describes the identity pool, without its providers."""
+"""The response that describes the identity pool, without its providers."""
 CLIENT = "webclient"
 TRIGGER = "Trigger"
 OUTPUTS = {
@@ -58,14 +58,14 @@ def token(**changes: Any) -> str:
 
 
 def error(code: str, status: int = 400) -> dict[str, Any]:
-    """Return the answer of a failed call."""
+    """Return the response of a failed call."""
     return {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
 def stack(
     functions: Mapping[str, str] | None = None, resources: Mapping[str, str] | None = None, **configuration: Any
-) -> dict[str, Answer]:
-    """Return the answers that describe a stack, whose physical ids are the logical ones.
+) -> dict[str, Response]:
+    """Return the responses that describe a stack, whose physical ids are the logical ones.
 
     Args:
         functions: the handlers of its functions, by name.
@@ -91,48 +91,55 @@ def stack(
     }
 
 
-class Answers(Aws):
-    """AWS clients that give the answers of a test. Calling an operation without an answer raises KeyError.
+class StubbedAws(Aws):
+    """AWS clients with the responses of a test. Calling an operation without a response raises KeyError.
 
     Args:
-        answers: the answers, by the operation's name in the API.
+        responses: the responses, by the operation's name in the API.
     """
 
-    def __init__(self, **answers: Answer) -> None:
+    def __init__(self, **responses: Response) -> None:
         super().__init__(region=REGION)
         self.calls: list[tuple[str, dict[str, Any]]] = []
         """The operations that were called, with their parameters."""
-        self._answers = answers
+        self._responses = responses
         self._in_thread = threading.local()  # checks make calls in parallel
         self._session.events.register("before-parameter-build", self._call)
-        self._session.events.register("before-call", self._answer)  # type: ignore[arg-type]
+        self._session.events.register("before-call", self._respond)  # type: ignore[arg-type]
 
     def _call(self, params: dict[str, Any], model: OperationModel, **_: Any) -> None:
         self.calls.append((model.name, params))
         self._in_thread.call = model.name, params
 
-    def _answer(self, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+    def _respond(self, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
         name, parameters = self._in_thread.call
-        answer = self._answers[name]
-        parsed = {**(answer(parameters) if callable(answer) else answer)}
+        response = self._responses[name]
+        parsed = {**(response(parameters) if callable(response) else response)}
         status = parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 200)
         return AWSResponse("", status, HTTPHeaders(), None), parsed
 
 
-async def find(check: type[Check], aws: Answers, *, outputs: Mapping[str, str] = OUTPUTS, **run: Any) -> Finding:
+async def run_check(
+    check: type[Check],
+    aws: StubbedAws,
+    *,
+    outputs: Mapping[str, str] = OUTPUTS,
+    fields: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Finding:
     """Run a check. The commands of its fix must have the parameters that AWS's APIs define.
 
     Args:
         check: the check.
-        aws: the answers.
+        aws: the responses of AWS.
         outputs: the deployment's outputs.
-        run: more arguments of the context; ``left`` has the fields that earlier checks have set.
+        fields: the fields of the context that earlier checks have set.
+        options: more arguments of the context.
     """
-    left = run.pop("left", {})
     async with AsyncExitStack() as cleanup:
-        context = Context(aws=aws, stack="stack", timeout=0, cleanup=cleanup, allow_probes=False, **run)
+        context = Context(aws=aws, stack="stack", timeout=0, cleanup=cleanup, allow_probes=False, **options)
         context.set_outputs({**outputs})
-        for name, value in left.items():
+        for name, value in (fields or {}).items():
             setattr(context, name, value)
         finding = await check().run(context)
     for command in finding.commands:

@@ -15,16 +15,19 @@ import typer
 
 from local_cloud.process import LocalCloud, LocalCloudError
 
-Port = Annotated[int | None, typer.Option(metavar="N", min=1, max=65535, help="Loopback port, by default a free one.")]
-Region = Annotated[str, typer.Option(metavar="REGION", help="Default region of the cloud.")]
-StateDirectory = Annotated[
-    Path, typer.Option("--state-dir", metavar="DIRECTORY", help="State directory of the cloud in the background.")
+PortOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=65535, help="Loopback port, by default a free one.")
+]
+RegionOption = Annotated[str, typer.Option(metavar="REGION", help="Default region of the cloud.")]
+StateDirOption = Annotated[
+    Path,
+    typer.Option("--state-dir", metavar="DIRECTORY", help="State directory of the cloud in the background."),
 ]
 DEFAULT_STATE = Path(".local")
 
 
 @dataclass(frozen=True)
-class State:
+class StateDirectory:
     """The state directory of one cloud in the background."""
 
     directory: Path

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pubsub_cli.app import app
-from tests.unit.pubsub_cli.checks.answers import token
+from tests.unit.pubsub_cli.checks.stubbed_aws import token
 
 _IDS = ["--user-pool-id", "p", "--identity-pool-id", "i", "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com"]
 
