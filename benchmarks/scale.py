@@ -506,9 +506,7 @@ def _peak(users: int, times_in_30_days: float) -> float:
 
 
 def _operations(operations: Sequence[str]) -> str:
-    """Return the operations of a quota; of a long list only the one that this toolkit calls."""
-    names = [operation.split(":")[1] for operation in operations]
-    return ", ".join(names) if len(names) <= 2 else f"AdminUpdateUserAttributes and {len(names) - 1} others"
+    return ", ".join(operation.split(":")[1] for operation in operations)
 
 
 def _duration(seconds: float) -> str:
