@@ -20,11 +20,19 @@ _FIRST_OPTIONS = ("--stack", "--environment")
 def help_text(command: Any, name: str, columns: int = MAX_COLUMNS) -> str:
     """Return a command's help as a terminal of this width shows it."""
     width = min(columns, MAX_COLUMNS) - 2
-    help_of_command: str = command.context_class(command, info_name=name, terminal_width=width).get_help()
-    return help_of_command
+    shown: str = command.make_context(name, [], resilient_parsing=True, terminal_width=width).get_help()
+    return shown
 
 
-class HelpfulCommand(TyperCommand):
+class _OrderedHelpNames:
+    """Lists -h before --help; Click's order depends on Python's hash seed."""
+
+    def get_help_option_names(self, ctx: Any) -> list[str]:
+        """Return the names of the help option, the short one first."""
+        return sorted(ctx.help_option_names, key=len)
+
+
+class HelpfulCommand(_OrderedHelpNames, TyperCommand):
     """A command whose help has the options in sections, by the ``rich_help_panel`` of each option.
 
     The examples are the part of the docstring from ``Examples:`` on.
@@ -60,7 +68,7 @@ class HelpfulCommand(TyperCommand):
                     formatter.write(f"{line}\n")
 
 
-class HelpfulGroup(EscapingGroup):
+class HelpfulGroup(_OrderedHelpNames, EscapingGroup):
     """Commands that the help lists in sections.
 
     Attributes:

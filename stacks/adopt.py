@@ -58,8 +58,8 @@ class Adopt(BaseModel):
     and the sweep skips them. Requires ``identityPoolId``."""
 
     chained_triggers: list[Trigger] = []
-    """Triggers that keep their own function, which must call ours: docs/how-to/adopt.md#existing-triggers. Requires
-    ``attachment: sign-in``."""
+    """Triggers that keep their own function, which must call the stack's: docs/how-to/adopt.md#existing-triggers.
+    Requires ``attachment: sign-in``."""
 
     sms_role_arn: _RoleArn | None = None
     """The role with which the user pool sends SMS (``SmsConfiguration.SnsCallerArn``). Cognito requires permission to

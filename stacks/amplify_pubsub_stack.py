@@ -99,9 +99,9 @@ def adoption_notes(settings: Settings) -> Iterator[str]:
         yield (
             f"User pool {adopt.user_pool_id} gets an app client for the internal sign-in, and PostAuthentication, "
             "DefineAuthChallenge, CreateAuthChallenge and VerifyAuthChallengeResponse triggers"
-            f"{f' (except {chained}, whose own function calls ours)' if chained else ''}. Deleting the stack removes "
-            f"them. The pool also gets the attribute custom:{MARKER_ATTRIBUTE} if it lacks it. The attribute stays, "
-            "because Cognito cannot remove attributes."
+            f"{f' (except {chained}, whose own function calls that of this stack)' if chained else ''}. Deleting the "
+            f"stack removes them. The pool also gets the attribute custom:{MARKER_ATTRIBUTE} if it lacks it. The "
+            "attribute stays, because Cognito cannot remove attributes."
         )
         if adopt.sms_role_arn:
             yield (

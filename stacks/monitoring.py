@@ -103,7 +103,7 @@ class Monitoring(Construct):
             functions |= {"drift-detector": drift_detector.function}
             self._alarm(
                 "pool-drift",
-                "An adopted pool has lost our triggers or app client. AWS IoT rejects new users.",
+                "An adopted pool has lost triggers or an app client of this stack. AWS IoT rejects new users.",
                 cloudwatch.Metric(
                     namespace=_NAMESPACE,
                     metric_name="PoolDrift",
@@ -261,7 +261,7 @@ class Monitoring(Construct):
         return f"pubsub {command} --stack {self._stack_name}"
 
     def _reported(self, source: str, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
-        """Return a metric that our functions emit."""
+        """Return a metric that the functions emit."""
         return cloudwatch.Metric(
             namespace=_NAMESPACE,
             metric_name=name,

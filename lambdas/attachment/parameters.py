@@ -23,6 +23,7 @@ CACHE_SECONDS = 30.0
 """How long an execution environment uses a value before it reads it again."""
 MAX_PAUSE_FLAG_AGE_SECONDS = 60.0
 """How old the pause flag may be if it cannot be read again."""
+_RETRY_SECONDS = 5.0
 
 
 class MissingParameterError(Exception):
@@ -43,8 +44,9 @@ class _Values:
 class CachedParameters:
     """Parameters that are read together, in one call, at most once in 30 seconds per execution environment.
 
-    If a read fails or hangs, the last values stay in use, and the next read is 30 seconds later. Otherwise every
-    sign-in would wait: https://docs.aws.amazon.com/general/latest/gr/ssm.html (40 reads per second in an account).
+    If a read fails or hangs, the last values stay in use, and the next read is 30 seconds later; five seconds if the
+    values are too old. Otherwise every sign-in would wait. An account has 40 reads per second:
+    https://docs.aws.amazon.com/general/latest/gr/ssm.html
 
     Args:
         names: up to ten names.
@@ -68,14 +70,15 @@ class CachedParameters:
             MissingParameterError: a parameter does not exist.
         """
         known, now = self._values, time.monotonic()
+        is_usable = known is not None and now - known.read_at <= max_age
         if known is None or now > self._next_read_at:
             # Set before the call, because work with a deadline might never return from it.
-            self._next_read_at = now + CACHE_SECONDS
+            self._next_read_at = now + (CACHE_SECONDS if is_usable else _RETRY_SECONDS)
             try:
                 response = ssm.get_parameters(Names=list(self._names))
                 by_name = {each["Name"]: each["Value"] for each in response["Parameters"]}
             except Exception:
-                if known is None or now - known.read_at > max_age:
+                if known is None or not is_usable:
                     raise
                 return known.by_name
             if missing := [name for name in self._names if name not in by_name]:
@@ -83,7 +86,7 @@ class CachedParameters:
                 raise MissingParameterError(", ".join(missing))
             self._values = known = _Values(by_name, now)
             self._next_read_at = now + CACHE_SECONDS
-        if now - known.read_at > max_age:
+        elif not is_usable:
             raise StaleParametersError
         return known.by_name
 

@@ -238,8 +238,8 @@ class _Probe:
         return ConnectivityError(
             Step.TCP,
             f"No TCP connection to {host} on port {port} can be opened ({reasons}), so clients here cannot connect.",
-            f"Check whether a firewall allows outgoing connections to port {port}: {self._curl}. If this network needs "
-            "a proxy, set HTTPS_PROXY.",
+            "If this network needs a proxy, set HTTPS_PROXY. Otherwise check whether a firewall allows outgoing "
+            f"connections to port {port}: {self._curl}",
         )
 
     def _no_tunnel(self, error: Exception) -> ConnectivityError:

@@ -75,7 +75,7 @@ class UnsignedSocketIsRejected(BlockingCheck):
             return failed(
                 "The endpoint accepts a WebSocket without a signature, so anyone can connect.",
                 resource=endpoint,
-                fix="Find the custom authorizer or domain configuration that accepts every client: "
+                fix="Find the custom authorizer or domain configuration that accepts every client:\n"
                 "aws iot list-domain-configurations",
             )
         return passed(f"HTTP {response.status}")
@@ -200,7 +200,7 @@ def _allowed(context: Context, what: str) -> Finding:
         f"A signed-in user may {what}.",
         resource=policy,
         fix="Compare the policies attached to the identity with the setting topics and with "
-        f"docs/how-to/secure-topics.md#least-privilege; a policy other than {policy} can open more: "
+        f"docs/how-to/secure-topics.md#least-privilege. A policy other than {policy} can open more:\n"
         f"aws iot list-attached-policies --target {context.identity_id}",
     )
 

@@ -35,7 +35,7 @@ def sweep(
         bool,
         typer.Option(
             "--users",
-            help="First attach every user of the user pool, also those without an identity. "
+            help="Attach every user of the user pool first, also those without an identity. "
             "AWS bills each of them as a monthly active user.",
         ),
     ] = False,

@@ -130,7 +130,7 @@ def decide(
         bounded = _decide_by_statements(request, [boundary], context, allows=True)
         if bounded is None:
             return Decision(Outcome.IMPLICIT_DENY, policy=boundary)
-        if allowed.allowed:
+        if allowed.allowed and not bounded.allowed:
             allowed = bounded
     return denied if denied and allowed.allowed else allowed
 

@@ -47,7 +47,7 @@ TESTED_ELSEWHERE: dict[str, list[str]] = {
         "make demo",
         "npm run dev",
     ],
-    "e2e/test_deployment.py::test_production_is_deployed_proven_protected_and_destroyed": [
+    "e2e/test_deployment.py::test_production_is_deployed_tested_protected_and_destroyed": [
         "make deploy PROFILE=acme REGION=eu-west-1",
         "make destroy PROFILE=acme REGION=eu-west-1",
         "make deploy PROFILE=acme REGION=eu-west-1 ENVIRONMENT=prod",
@@ -94,7 +94,7 @@ TESTED_ELSEWHERE: dict[str, list[str]] = {
     "e2e/doctor/test_doctor.py::test_fix_runs_a_safe_command_and_checks_again": [
         "pubsub doctor --user ada --fix",
     ],
-    "integration/brokers/test_commands.py::test_every_option_leads_to_the_broker": [
+    "integration/brokers/test_commands.py::test_publish_and_subscribe_use_all_options_of_the_broker": [
         "pubsub publish --topic frames --bytes-from frame.jpg --broker wss://broker.example/mqtt",
     ],
     "e2e/test_sweep.py::test_full_sweep_attaches_detached_policies_again": [

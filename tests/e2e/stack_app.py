@@ -1,4 +1,4 @@
-"""This repository's stack, synthesized in this process and deployed without the CDK CLI."""
+"""This repository's stack, synthesized in this process and deployed without the CDK CLI; and bootstrapped accounts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unittest.mock import patch
 from local_cloud.process import LocalCloud
 from local_cloud.provisioning import SynthesizedStack, write_outputs
 from stacks.settings import CONTEXT_KEY, read_settings
-from tools.cdk_cli import JSII_NODE, REPOSITORY
+from tools.cdk_cli import JSII_NODE, REPOSITORY, CdkCli
 
 _CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
 
@@ -31,6 +31,19 @@ def shared(kind: str, directory: Path, *key: object) -> Iterator[Path]:
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield path
+
+
+@contextmanager
+def bootstrapped(directory: Path) -> Iterator[LocalCloud]:
+    """Start a cloud, for this block, whose account the real CDK CLI has bootstrapped. A test run does this once."""
+    log_file = directory / "cloud.log"
+    with shared("bootstrap", directory) as state:
+        if not state.exists():
+            with LocalCloud.start(log_file=log_file) as first:
+                CdkCli(first, directory).bootstrap()
+                first.save(state)
+    with LocalCloud.start(saved=state, log_file=log_file) as cloud:
+        yield cloud
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,9 @@ from botocore.exceptions import ClientError
 from local_cloud.environment import without_aws
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
-from tests.e2e.bootstrapped import bootstrapped
 from tests.e2e.conftest import Deployment, deploy, warm
 from tests.e2e.operator import operator, policies, unused_actions
-from tests.e2e.stack_app import StackApp
+from tests.e2e.stack_app import StackApp, bootstrapped
 from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.mqtt import connected
 

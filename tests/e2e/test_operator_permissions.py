@@ -22,22 +22,6 @@ def _signed_in(deployment: Deployment) -> tuple[str, str]:
     return user, deployment.identity_id(deployment.sign_in(user))
 
 
-def _doctor(deployment: Deployment) -> Commands:
-    return [("doctor", "--user", _signed_in(deployment)[0])]
-
-
-def _smoke(_deployment: Deployment) -> Commands:
-    return [("smoke", "--timeout", "3")]
-
-
-def _outputs(_deployment: Deployment) -> Commands:
-    return [("outputs", "--format", "amplify-outputs")]
-
-
-def _publish(_deployment: Deployment) -> Commands:
-    return [("publish", "--topic", f"permissions/{uuid.uuid4()}", "--retain", "1", "--timeout", "5")]
-
-
 def _subscribe(deployment: Deployment) -> Commands:
     """A retained message arrives at once."""
     topic = f"permissions/{uuid.uuid4()}"
@@ -61,10 +45,6 @@ def _detach(deployment: Deployment) -> Commands:
     return [(*detach, "--user", _signed_in(deployment)[0]), (*detach, "--identity-id", _signed_in(deployment)[1])]
 
 
-def _sweep(_deployment: Deployment) -> Commands:
-    return [("sweep",)]
-
-
 def _redrive(deployment: Deployment) -> Commands:
     """A dead letter of a user who does not exist."""
     body = {
@@ -84,15 +64,18 @@ def _redrive(deployment: Deployment) -> Commands:
 @pytest.mark.parametrize(
     ("section", "commands"),
     [
-        ("pubsub doctor", _doctor),
-        ("pubsub smoke", _smoke),
-        ("pubsub outputs", _outputs),
-        ("pubsub publish", _publish),
+        ("pubsub doctor", lambda deployment: [("doctor", "--user", _signed_in(deployment)[0])]),
+        ("pubsub smoke", lambda _: [("smoke", "--timeout", "3")]),
+        ("pubsub outputs", lambda _: [("outputs", "--format", "amplify-outputs")]),
+        (
+            "pubsub publish",
+            lambda _: [("publish", "--topic", f"permissions/{uuid.uuid4()}", "--retain", "1", "--timeout", "5")],
+        ),
         ("pubsub subscribe", _subscribe),
         ("pubsub identity", _identity),
         ("pubsub attach", _attach),
         ("pubsub detach", _detach),
-        ("pubsub sweep", _sweep),
+        ("pubsub sweep", lambda _: [("sweep",)]),
         ("pubsub redrive", _redrive),
     ],
 )

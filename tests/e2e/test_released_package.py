@@ -99,26 +99,6 @@ def test_wheel_contains_exactly_the_files_of_the_packages(wheel: Path) -> None:
     assert packed == files
 
 
-def test_installed_packages_come_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
-    script = (
-        "import amplify_pubsub.functions, local_cloud, pubsub_client, pubsub_testing\n"
-        "print(amplify_pubsub.functions._CODE)\n"
-        "for each in (amplify_pubsub, local_cloud, pubsub_client, pubsub_testing): print(each.__file__)"
-    )
-    done = installed.run("python", "-c", script, cwd=tmp_path)
-    assert done.returncode == 0, _output(done)
-    lines = done.stdout.splitlines()
-    assert len(lines) == 5
-    assert all(Path(each).is_relative_to(installed.directory) for each in lines), lines
-
-
-def test_installed_local_cloud_has_its_own_commands_only(installed: Installed, tmp_path: Path) -> None:
-    shown = installed.run("python", "-m", "local_cloud", "--help", cwd=tmp_path).stdout
-    commands = set(re.findall(r"^[^a-z]*([a-z]+)  ", shown, re.MULTILINE))
-    assert {"up", "down", "status", "fault"} <= commands
-    assert not commands & {"deploy", "demo", "smoke"}
-
-
 def test_plugin_loads_nothing_without_its_fixtures(installed: Installed, project: Path) -> None:
     (project / "test_plain.py").write_text(
         "import sys\n\n\ndef test_nothing_is_loaded():\n"

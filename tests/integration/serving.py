@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 _HOST = "127.0.0.1"
 BYTES = 65536
-"""Bytes of one read."""
+"""The maximum size of one read."""
 
 
 @asynccontextmanager
@@ -17,31 +17,31 @@ async def serving(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
-    """Serve connections, and yield the port; those that are open when the block ends are aborted."""
-    under_way: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+    """Serve connections and yield the port; abort open connections at the end of the block."""
+    writers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
-        under_way[task] = writer
+        writers[task] = writer
         try:
             await serve(reader, writer)
         finally:
             writer.close()
-            del under_way[task]
+            del writers[task]
 
     server = await asyncio.start_server(accept, _HOST, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for writer in under_way.values():
+        for writer in writers.values():
             writer.transport.abort()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await asyncio.gather(*writers, return_exceptions=True)
 
 
 async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass one direction of a connection on until it ends, and close the other side."""
+    """Forward one direction of a connection until it ends, then close the other side."""
     with suppress(ConnectionError):
         while chunk := await reader.read(BYTES):
             writer.write(chunk)

@@ -104,6 +104,14 @@ def handler(event, context):
         os.kill(int(started.read_text()), 0)
 
 
+def test_end_sends_no_signal_to_an_ended_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process can have the same id by then."""
+    with LocalCloud.start() as cloud:
+        cloud.end()
+        monkeypatch.delattr(os, "kill")
+        cloud.end()
+
+
 def test_cloud_that_cannot_start_names_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with pytest.raises(LocalCloudError, match=f"did not start .* its log is {log}"):

@@ -43,30 +43,17 @@ def resources(with_variables: bool) -> st.SearchStrategy[str]:
 
 
 def statements(with_variables: bool) -> st.SearchStrategy[dict[str, Any]]:
-    condition = st.dictionaries(
-        st.sampled_from(["StringEquals", "StringNotEquals", "StringLike", "StringEqualsIfExists"]),
-        st.sampled_from([POOL_ID, "us-east-1:*", "other"]).map(lambda each: {f"{COGNITO}:aud": each}),
-        max_size=1,
-    )
-    about = st.one_of(
-        st.fixed_dictionaries({"Action": st.lists(actions, min_size=1, max_size=2)}),
-        st.fixed_dictionaries({"NotAction": st.lists(actions, min_size=1, max_size=2)}),
-    )
-    on = st.one_of(
-        st.fixed_dictionaries({"Resource": st.lists(resources(with_variables), min_size=1, max_size=2)}),
-        st.fixed_dictionaries({"NotResource": st.lists(resources(with_variables), min_size=1, max_size=2)}),
-    )
+    operators = st.sampled_from(["StringEquals", "StringNotEquals", "StringLike", "StringEqualsIfExists"])
+    expected = st.sampled_from([POOL_ID, "us-east-1:*", "other"]).map(lambda each: {f"{COGNITO}:aud": each})
+    effect = st.sampled_from(["Allow", "Allow", "Allow", "Deny"])
+    action = st.lists(actions, min_size=1, max_size=2)
+    resource = st.lists(resources(with_variables), min_size=1, max_size=2)
     return st.builds(
-        lambda effect, about, on, condition: {
-            "Effect": effect,
-            **about,
-            **on,
-            **({"Condition": condition} if condition else {}),
-        },
-        st.sampled_from(["Allow", "Allow", "Allow", "Deny"]),
-        about,
-        on,
-        condition,
+        lambda effect, action, resource, condition: {"Effect": effect, "Condition": condition, **action, **resource},
+        effect,
+        st.fixed_dictionaries({"Action": action}) | st.fixed_dictionaries({"NotAction": action}),
+        st.fixed_dictionaries({"Resource": resource}) | st.fixed_dictionaries({"NotResource": resource}),
+        st.dictionaries(operators, expected, max_size=1),
     )
 
 

@@ -151,7 +151,7 @@ def test_pause_flag_that_cannot_be_read_is_used_for_one_minute(ssm: Ssm) -> None
         flag.check(client)
     assert ssm.calls == 3
     assert parameters.read(client)[_NAME] == "old"  # the configuration stays in use
-    ssm.expire()
+    ssm.now += 6
     ssm.meanwhile = lambda: None
     flag.check(client)
 

@@ -54,7 +54,9 @@ def test_boundary_must_allow_the_request_but_grants_nothing() -> None:
     decision = decide(PUBLISH, [policy(ALLOW)], CONTEXT, boundary)
     assert (decision.outcome, decision.policy) == (Outcome.IMPLICIT_DENY, boundary)
     assert outcome(boundary=policy(ALLOW)) is Outcome.IMPLICIT_DENY
-    assert outcome(policy(ALLOW), boundary=policy(ALLOW)) is Outcome.ALLOWED
+    allowing = policy(ALLOW)
+    decision = decide(PUBLISH, [allowing], CONTEXT, boundary=policy(ALLOW, name="the boundary"))
+    assert (decision.outcome, decision.policy) == (Outcome.ALLOWED, allowing)
     assert outcome(policy(ALLOW), boundary=policy(ALLOW | UNKNOWN)) is Outcome.UNDECIDED
     assert outcome(policy(ALLOW | UNKNOWN), boundary=policy(ALLOW)) is Outcome.UNDECIDED
 
