@@ -185,7 +185,8 @@ class Progress:
 
     def started(self, check: type[Check]) -> None:
         """Show the running check."""
-        if self.console.is_terminal and not self.run.verbose:  # log messages would break the line of the spinner
+        # FORCE_COLOR makes a pipe a terminal for rich. Log messages would break the line of the spinner.
+        if self.console.file.isatty() and not self.run.verbose:
             self._spinner = self.console.status(check.title)
             self._spinner.start()
 

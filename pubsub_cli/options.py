@@ -250,6 +250,8 @@ def log_if(verbose: bool) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_OneLineFormatter(logging.BASIC_FORMAT))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
+        # Otherwise each client logs where its endpoint URL comes from.
+        logging.getLogger("botocore.configprovider").setLevel(logging.WARNING)
 
 
 class _OneLineFormatter(logging.Formatter):

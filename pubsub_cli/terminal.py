@@ -71,8 +71,8 @@ def wrap_line(text: str, width: int) -> list[str]:
 
     A shell command is split only between arguments, and runs unchanged if all lines are copied.
     """
+    indent = " " * (len(text) - len(text.lstrip()))
     if not _COMMAND.match(text):
-        indent = " " * (len(text) - len(text.lstrip()))
         return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     first, *options = _OPTION.split(text)
     lines = [first]
@@ -80,7 +80,7 @@ def wrap_line(text: str, width: int) -> list[str]:
         if len(lines[-1]) + 1 + len(option) + len(_CONTINUED) <= width:
             lines[-1] += f" {option}"
         else:
-            lines.append(f"  {option}")
+            lines.append(f"{indent}  {option}")
     return [*(f"{line}{_CONTINUED}" for line in lines[:-1]), lines[-1]]
 
 

@@ -69,10 +69,12 @@ def _run_smoke_test(cloud: LocalCloud) -> tuple[int, str]:
     command = [sys.executable, "-m", "pubsub_client", "smoke", "--timeout", "30"]
     colour = {"FORCE_COLOR": "1"} if sys.stdout.isatty() and "NO_COLOR" not in os.environ else {}
     last_line = ""
+    stdout = getattr(sys.stdout, "rich_proxied_file", sys.stdout)  # the smoke test has escaped its output itself
     with subprocess.Popen(command, env=cloud.environment() | colour, stdout=subprocess.PIPE, text=True) as running:
         try:
             for line in cast("IO[str]", running.stdout):
-                print(last_line, end="", flush=True)
+                stdout.write(last_line)
+                stdout.flush()
                 last_line = line
         except KeyboardInterrupt:
             running.terminate()

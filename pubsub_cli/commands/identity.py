@@ -69,7 +69,8 @@ def _lines(found: dict[str, Any], subject: Subject, policy: str) -> list[str]:
         rows["marker"] = "none"
     if marker := found["marker"]:
         state = "current" if marker["current"] else "not current"
-        rows["marker"] = f"{state}, set {marker['attached_at']}, expires {marker['until']}"
+        times = f"set {marker['attached_at']}, expires {marker['until']}".replace("+00:00", "Z")
+        rows["marker"] = f"{state}, {times}"
     if subject.identity_id:
         rows["identity id"] = subject.identity_id
         rows["policies"] = ", ".join(found["policies"]) or "none"

@@ -159,6 +159,11 @@ def test_spinner_controls_the_terminal_while_a_check_runs() -> None:
     assert "\\u001b" not in shown
 
 
+def test_pipe_gets_no_spinner_with_force_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert _on_streams(lambda _: Progress(TerminalConsole(), RunOptions("doctor")).started(PolicyIsAttached), "") == ""
+
+
 def test_report_does_not_interpret_markup() -> None:
     assert "[red]markup[/red] [link=" in _on_streams(_report, _HOSTILE)
 

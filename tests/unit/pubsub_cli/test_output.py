@@ -24,7 +24,7 @@ from pubsub_cli.terminal import fit
         (
             80,
             "  aws iot attach-policy --policy-name " + "x" * 50,
-            ["  aws iot attach-policy \\", "  --policy-name " + "x" * 50],
+            ["  aws iot attach-policy \\", "    --policy-name " + "x" * 50],
         ),
         (200, "word " * 20, [("word " * 20).strip()]),
     ],
