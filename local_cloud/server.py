@@ -97,18 +97,18 @@ async def _serve(listener: socket.socket, without: Collection[str]) -> None:
 
     from local_cloud import (
         calls,
-        consistency,
         credentials_lifetime,
         deployment_speed,
         function_processes,
         patches,
+        propagation,
     )
     from local_cloud.middleware import with_own_addresses
 
     patches.install(without)
     saved_state.install()
     credentials_lifetime.install()
-    consistency.install()
+    propagation.install()
     calls.install()
     function_processes.install()
     deployment_speed.install()

@@ -72,8 +72,8 @@ class MqttOverWebSocket(Provider):
         """Return the setting to check."""
         who = "a client without user name" if self.user_name is None else f"user {self.user_name!r}"
         if operation is Operation.CONNECT:
-            return f"the broker does not let {who} connect as {resource!r}: check user name and password"
-        return f"the broker does not allow {operation} {resource} to {who}: check its access control list"
+            return f"the broker does not let {who} connect as {resource!r}; check user name and password"
+        return f"{who} lacks the permission for {operation} {resource}; check the broker's access control list"
 
 
 def _parse(url: str, ca_file: Path | None, proxy: str | None) -> tuple[Endpoint, str]:

@@ -14,7 +14,6 @@ from ministack.core.iam_actions import access_denied_response
 from ministack.core.responses import error_response_json, fix_error_content_type, fix_success_content_type
 from ministack.services import sqs
 
-from local_cloud.consistency import PERMISSIONS, POLICIES
 from local_cloud.credentials_lifetime import AN_HOUR, LIFETIME
 from local_cloud.faults import (
     Delay,
@@ -31,6 +30,7 @@ from local_cloud.faults import (
     parse_seconds,
 )
 from local_cloud.patches.authentication_triggers import AWS_TIMEOUT_SECONDS, TRIGGERS
+from local_cloud.propagation import PERMISSIONS, POLICIES
 
 Response = tuple[int, dict[str, str], bytes]
 

@@ -10,9 +10,9 @@ from ministack.core.iam_evaluator import evaluate
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
 from ministack.services import iot, iot_data, sts
 
-from local_cloud.consistency import POLICIES, PolicyTarget
 from local_cloud.iot_policy_documents import default_document, request, statements, variables_of_identity
 from local_cloud.paging import SortedKeys, TokenError
+from local_cloud.propagation import POLICIES, PolicyTarget
 
 
 def install() -> None:

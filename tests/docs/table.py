@@ -59,12 +59,10 @@ TESTED_ELSEWHERE: dict[str, list[str]] = {
     ],
     "e2e/test_released_package.py::test_cdk_app_example_passes_its_tests_smoke_and_doctor": [
         "python -m build --wheel",
+        "python -m pip install --find-links DIST --requirement requirements.txt",
         "python -m pytest",
         "npx cdk deploy",
         "pubsub smoke --stack Orders",
-    ],
-    "e2e/test_released_package.py::test_installed_packages_come_from_the_wheel": [
-        "python -m pip install --find-links DIST --requirement requirements.txt",
     ],
     "e2e/test_smoke.py::test_smoke_json_document_matches_the_contract": [
         "pubsub smoke --profile acme --region eu-west-1 --timeout 600",
@@ -106,7 +104,7 @@ TESTED_ELSEWHERE: dict[str, list[str]] = {
     "e2e/test_sweep.py::test_sweep_attaches_nothing_while_attachment_is_paused": [
         "pubsub sweep --resume",
     ],
-    "e2e/test_adoption.py::test_adopted_project_is_updated_and_destroy_restores_it": [
+    "e2e/test_adoption.py::test_project_with_its_own_trigger_is_adopted_at_sign_in_and_restored": [
         "lines DriftDetector '{ $.PoolDrift > 0 }'",
         "lines DriftDetector '?ERROR ?\"Task timed out\"'",
     ],

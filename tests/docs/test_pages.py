@@ -39,6 +39,12 @@ def test_named_checks_exist(page: str) -> None:
     assert set(re.findall(r"\bPS\d{3}\b", text_of(page))) <= {check.id for check in CHECKS}
 
 
+def test_files_named_in_contributing_exist() -> None:
+    named = re.findall(r"`((?:\w+/)+\w*(?:\.\w+)?)`", text_of("CONTRIBUTING.md"))
+    roots = {path.name for path in REPOSITORY.iterdir()}
+    assert [each for each in named if each.partition("/")[0] in roots and not (REPOSITORY / each).exists()] == []
+
+
 @pytest.mark.parametrize("page", pages())
 def test_named_tests_exist(page: str) -> None:
     named = {span for span in code_spans(page) if re.fullmatch(r"test(_\w+?){2,}", span)}

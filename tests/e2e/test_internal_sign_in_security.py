@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 
 from attachment.internal_sign_in import ClientSecrets
@@ -20,6 +19,7 @@ from attachment.mac import ALGORITHM, pending_mac_input, sign_in_mac_input
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment
+from tests.integration.local_cloud.account import Credentials
 
 _REFUSALS = ("NotAuthorizedException", "InvalidParameterException", "UserNotFoundException", "CodeMismatchException")
 
@@ -189,13 +189,7 @@ def test_mac_key_is_denied_to_an_administrator(deployment: Deployment) -> None:
     allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
     iam.put_user_policy(UserName="administrator", PolicyName="all", PolicyDocument=json.dumps(allow))
     key = iam.create_access_key(UserName="administrator")["AccessKey"]
-    administrator = boto3.client(
-        "kms",
-        region_name=deployment.cloud.region,
-        endpoint_url=deployment.cloud.endpoint_url,
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-    )
+    administrator = deployment.as_user("kms", Credentials(key["AccessKeyId"], key["SecretAccessKey"], ""))
     administrator.describe_key(KeyId=key_id)
     with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
         administrator.generate_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=b"x")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +16,6 @@ from pycognito.exceptions import ForceChangePasswordException
 
 from attachment.internal_sign_in import ClientSecrets
 from pubsub_cli.checks.update import update_of
-from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
 from tests.integration.local_cloud.user_pool import code_sent_by_email, error_of
 from tests.tokens import claims
@@ -37,30 +35,6 @@ def test_user_with_temporary_password_is_attached_after_changing_it(deployment: 
     assert len(deployment.trigger_lines()) == lines + 1
     # The user is not confirmed during that sign-in, so the internal sign-in fails. The worker repeats it.
     deployment.wait_until_attached(deployment.identity_id(answered["AuthenticationResult"]))
-
-
-def test_worker_attaches_after_the_temporary_password_is_changed(deployment: Deployment) -> None:
-    name = _user_with_temporary_password(deployment)
-    event = {
-        "userPoolId": deployment.user_pool_id,
-        "userName": name,
-        "callerContext": {"clientId": deployment.client_id},
-        "request": {"userAttributes": {}},
-    }
-    answer = deployment.cloud.client("lambda").invoke(
-        FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME], Payload=json.dumps(event)
-    )
-    assert json.load(answer["Payload"]) == event
-    assert deployment.marker(name) is None
-    users = deployment.cloud.client("cognito-idp")
-    user = users.admin_get_user(UserPoolId=deployment.user_pool_id, Username=name)
-    assert user["UserStatus"] == "FORCE_CHANGE_PASSWORD"
-    deployment.cloud.client("cognito-idp").admin_set_user_password(
-        UserPoolId=deployment.user_pool_id, Username=name, Password=PASSWORD, Permanent=True
-    )
-    # The worker attaches without another sign-in.
-    identity_id = _wait_for_marker(deployment, name).split("/")[1]
-    assert deployment.attached_policies(identity_id) == [deployment.policy_name]
 
 
 def test_disabled_user_gets_no_tokens_and_stays_attached(deployment: Deployment) -> None:
@@ -142,14 +116,15 @@ class TestChoiceBasedSignIn:
         _expect_attached(deployment, _sign_in_by_choice(deployment, name, "EMAIL_OTP"))
 
     def test_attachment_waits_for_a_permanent_password_after_a_code(self, deployment: Deployment) -> None:
-        name = _user_with_temporary_password(deployment)
+        name, users = _user_with_temporary_password(deployment), deployment.cloud.client("cognito-idp")
+        who = {"UserPoolId": deployment.user_pool_id, "Username": name}
         tokens = _sign_in_by_choice(deployment, name, "EMAIL_OTP")
         assert deployment.attached_policies(deployment.identity_id(tokens)) == []
+        assert users.admin_get_user(**who)["UserStatus"] == "FORCE_CHANGE_PASSWORD"
         assert deployment.self_attach(deployment.credentials(tokens)).body["status"] == "repaired"
-        deployment.cloud.client("cognito-idp").admin_set_user_password(
-            UserPoolId=deployment.user_pool_id, Username=name, Password=PASSWORD, Permanent=True
-        )
-        _wait_for_marker(deployment, name)
+        users.admin_set_user_password(**who, Password=PASSWORD, Permanent=True)
+        # The worker attaches without another sign-in.
+        wait_until(lambda: deployment.marker(name) is not None, f"{name} has a marker")
 
     def test_smoke_uses_the_sign_in_flow_of_the_app_client(self, deployment: Deployment) -> None:
         document = deployment.smoke()
@@ -238,11 +213,6 @@ def _expect_attached(deployment: Deployment, tokens: dict[str, str]) -> None:
     identity_id = deployment.identity_id(tokens)
     deployment.wait_until_attached(identity_id)
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
-
-
-def _wait_for_marker(deployment: Deployment, name: str) -> str:
-    wait_until(lambda: deployment.marker(name) is not None, f"{name} has a marker")
-    return str(deployment.marker(name))
 
 
 def _refresh(deployment: Deployment, tokens: dict[str, str]) -> Any:

@@ -102,5 +102,8 @@ async def test_denials_name_the_setting_to_check() -> None:
     provider = MqttOverWebSocket("ws://b.example", user_name="ada", password="secret")
     assert "may require other headers or another path" in provider.explain_denied_upgrade()
     assert "check user name and password" in provider.explain_denial(Operation.CONNECT, "me")
-    assert "check its access control list" in provider.explain_denial(Operation.PUBLISH, "a/b")
+    assert (
+        "user 'ada' lacks the permission for publishing to a/b; check the broker's access control list"
+        in provider.explain_denial(Operation.PUBLISH, "a/b")
+    )
     assert await provider.recover_from_denial() is None

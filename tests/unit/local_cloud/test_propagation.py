@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_cloud.consistency import PolicyPropagation, PolicyTarget
+from local_cloud.propagation import PolicyPropagation, PolicyTarget
 from tests.unit.local_cloud.conftest import Clock
 
 TARGET = PolicyTarget("000000000000", "us-east-1", "us-east-1:identity")
