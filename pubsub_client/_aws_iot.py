@@ -18,7 +18,7 @@ from pubsub_client._endpoint import Endpoint, EndpointName
 from pubsub_client._provider import MqttVersion, Operation, Provider, Recovery, UpgradeRequest
 from pubsub_client._self_attach import SelfAttachingSource
 from pubsub_client.exceptions import ConfigurationError, PayloadError, TopicError
-from pubsub_client.outputs import LEAST_PRIVILEGE, Output, read_outputs
+from pubsub_client.outputs import LEAST_PRIVILEGE, Output, require_outputs
 
 CLIENT_ID_BYTES = 128
 TOPIC_BYTES = 256
@@ -95,7 +95,7 @@ class AwsIot(Provider):
         Raises:
             ConfigurationError: an output is missing.
         """
-        endpoint, region = read_outputs(outputs, Output.PUBSUB_ENDPOINT, Output.REGION)
+        endpoint, region = require_outputs(outputs, Output.PUBSUB_ENDPOINT, Output.REGION)
         # Clients without an identity, such as services, may use any client id.
         of_identity = outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE and isinstance(credentials, IdentitySource)
         return cls(endpoint=endpoint, credentials=credentials, region=region, client_id_from_identity=of_identity)

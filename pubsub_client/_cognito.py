@@ -17,7 +17,7 @@ from pubsub_client._credentials import Credentials, RenewalLog, Tokens, Validity
 from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute
 from pubsub_client._sign_in import CodeFactor, answer_code, send_code, sign_in_with_srp
 from pubsub_client.exceptions import ConfigurationError, SessionError, SignInError
-from pubsub_client.outputs import Output, read_outputs
+from pubsub_client.outputs import Output, require_outputs
 
 _T = TypeVar("_T")
 
@@ -102,7 +102,7 @@ class CognitoSession:
         Raises:
             ConfigurationError: an output is missing.
         """
-        region, user_pool_id, user_pool_client_id, identity_pool_id = read_outputs(
+        region, user_pool_id, user_pool_client_id, identity_pool_id = require_outputs(
             outputs, Output.REGION, Output.USER_POOL_ID, Output.USER_POOL_CLIENT_ID, Output.IDENTITY_POOL_ID
         )
         return cls(

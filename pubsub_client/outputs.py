@@ -78,8 +78,8 @@ def attaches_at_sign_in(outputs: Mapping[str, str]) -> bool:
     return not SIGN_IN_OUTPUTS.isdisjoint(outputs)
 
 
-def read_outputs(outputs: Mapping[str, str], *names: Output) -> tuple[str, ...]:
-    """Return the values of outputs by their names.
+def require_outputs(outputs: Mapping[str, str], *names: Output) -> tuple[str, ...]:
+    """Return the values of these outputs.
 
     Raises:
         ConfigurationError: outputs are missing.

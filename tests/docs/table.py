@@ -104,7 +104,7 @@ TESTED_ELSEWHERE: dict[str, list[str]] = {
     "e2e/test_sweep.py::test_sweep_attaches_nothing_while_attachment_is_paused": [
         "pubsub sweep --resume",
     ],
-    "e2e/test_adoption.py::test_adopted_project_is_updated_and_destroy_restores_it": [
+    "e2e/test_adoption.py::test_project_with_its_own_trigger_is_adopted_at_sign_in_and_restored": [
         "lines DriftDetector '{ $.PoolDrift > 0 }'",
         "lines DriftDetector '?ERROR ?\"Task timed out\"'",
     ],
