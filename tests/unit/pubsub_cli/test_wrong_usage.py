@@ -31,6 +31,7 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("outputs --prefix VITE_", "--prefix goes with --format env"),
         ("outputs --format env --prefix '1 '", "--prefix: '1 ' given; allowed: letters"),
         ("outputs --json --format env", "--json cannot be combined with --format"),
+        ("outputs --force", "--force goes with --file"),
         ("outputs --format yaml", "--format"),
         ("outputs --file /no/such/directory/outputs.json", "--file: there is no directory /no/such/directory"),
         ("adopt --chained-trigger PreSignUp", "--chained-trigger: 'PreSignUp' given; allowed: "),
