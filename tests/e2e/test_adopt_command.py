@@ -220,32 +220,35 @@ def test_adopt_needs_exactly_the_documented_permissions(project: AmplifyProject)
         with operator(project.cloud, {}, granted) as keys:
             return all(_run(project, *each, **keys).returncode == 0 for each in ((), ("--amplify-stack", STACK)))
 
-    project.cloud.client("cognito-identity").get_id(IdentityPoolId=project.identity_pool_id, Logins=_logins(project))
+    _make_identity(project)
     assert passes(statements)
     assert [action for action, left in without_each(statements) if passes(left)] == []
 
 
-def _logins(project: AmplifyProject) -> dict[str, str]:
-    """Create an identity for a user, and return the login."""
-    users = project.cloud.client("cognito-idp")
+def _make_identity(project: AmplifyProject) -> None:
+    """Create an identity for a user with a temporary app client."""
+    users, identities = project.cloud.client("cognito-idp"), project.cloud.client("cognito-identity")
     client = users.create_user_pool_client(
         UserPoolId=project.user_pool_id, ClientName="admin", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
     )["UserPoolClient"]["ClientId"]
-    identities = project.cloud.client("cognito-identity")
     pool = identities.describe_identity_pool(IdentityPoolId=project.identity_pool_id)
     provider = f"cognito-idp.{project.cloud.region}.amazonaws.com/{project.user_pool_id}"
-    identities.update_identity_pool(
-        IdentityPoolId=project.identity_pool_id,
-        IdentityPoolName=pool["IdentityPoolName"],
-        AllowUnauthenticatedIdentities=False,
-        CognitoIdentityProviders=[
-            *pool["CognitoIdentityProviders"], {"ProviderName": provider, "ClientId": client}
-        ],
-    )  # fmt: skip
+
+    def set_providers(*added: dict[str, str]) -> None:
+        identities.update_identity_pool(
+            IdentityPoolId=project.identity_pool_id,
+            IdentityPoolName=pool["IdentityPoolName"],
+            AllowUnauthenticatedIdentities=False,
+            CognitoIdentityProviders=[*pool["CognitoIdentityProviders"], *added],
+        )
+
+    set_providers({"ProviderName": provider, "ClientId": client})
     tokens = users.admin_initiate_auth(
         UserPoolId=project.user_pool_id,
         ClientId=client,
         AuthFlow="ADMIN_USER_PASSWORD_AUTH",
         AuthParameters={"USERNAME": "ada@example.com", "PASSWORD": PASSWORD},
     )["AuthenticationResult"]
-    return {provider: tokens["IdToken"]}
+    identities.get_id(IdentityPoolId=project.identity_pool_id, Logins={provider: tokens["IdToken"]})
+    set_providers()
+    users.delete_user_pool_client(UserPoolId=project.user_pool_id, ClientId=client)

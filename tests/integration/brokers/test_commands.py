@@ -80,5 +80,5 @@ async def test_denied_connection_is_shown_without_secrets(guarded: BrokerProcess
     assert done.returncode == 1
     assert "the broker does not let user 'ada' connect" in done.stderr
     assert "warning: --broker contains key in the query, which other users of this machine can see" in done.stderr
-    assert "warning: --proxy has a password" in done.stderr
+    assert "warning: --proxy contains a password" in done.stderr
     assert "secret" not in done.stdout + done.stderr
