@@ -70,7 +70,7 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("doctor --keep-alive -1", "--keep-alive"),
         (
             "doctor --region eu-west-2 --identity-pool-id eu-west-1:1",
-            "--region is eu-west-2, but --identity-pool-id is in eu-west-1",
+            "--region is eu-west-2, but identity pool eu-west-1:1 is in eu-west-1",
         ),
         ("publish --topic t", "give one of PAYLOAD, --text and --bytes-from"),
         ("publish --topic t 1 --text one", "give one of PAYLOAD, --text and --bytes-from"),
