@@ -32,7 +32,7 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("outputs --format env --prefix '1 '", "--prefix: '1 ' given; allowed: letters"),
         ("outputs --json --format env", "--json cannot be combined with --format"),
         ("outputs --force", "--force goes with --file"),
-        ("outputs --format yaml", "--format"),
+        ("outputs --format yaml", "Invalid value for '--format': 'yaml' is not one of 'json', "),
         ("outputs --file /no/such/directory/outputs.json", "--file: there is no directory /no/such/directory"),
         ("adopt --chained-trigger PreSignUp", "--chained-trigger: 'PreSignUp' given; allowed: "),
         ("adopt --chained-trigger PostAuthentication", "--chained-trigger goes with --attachment sign-in"),
