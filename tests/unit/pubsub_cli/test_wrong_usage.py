@@ -72,6 +72,7 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
             "doctor --region eu-west-2 --identity-pool-id eu-west-1:1",
             "--region is eu-west-2, but identity pool eu-west-1:1 is in eu-west-1",
         ),
+        ("outputs --format yaml", "Invalid value for '--format': 'yaml' is not one of 'json', 'amplify-outputs'"),
         ("publish --topic t", "give one of PAYLOAD, --text and --bytes-from"),
         ("publish --topic t 1 --text one", "give one of PAYLOAD, --text and --bytes-from"),
         ("publish --topic t --text one --bytes-from -", "give one of PAYLOAD, --text and --bytes-from"),
