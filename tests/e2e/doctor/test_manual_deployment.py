@@ -6,6 +6,7 @@ https://docs.amplify.aws/gen1/javascript/build-a-backend/more-features/pubsub/se
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +85,33 @@ def test_doctor_finds_nothing_in_a_manual_deployment(manual: ManualDeployment) -
     report = run_doctor(manual.cloud, manual.options)
     assert report.texts == []
     assert {"PS111", "PS115", "PS116", "PS203", "PS401", "PS501"} <= report.passed
+
+
+def test_doctor_reads_the_ids_of_a_configuration_file(manual: ManualDeployment, tmp_path: Path) -> None:
+    words = manual.options.arguments
+    given = dict(zip(words[::2], words[1::2], strict=False))
+    file = tmp_path / "main.js"
+    file.write_text(
+        f"""
+        import {{ Amplify, PubSub }} from 'aws-amplify';
+        Amplify.configure({{
+          Auth: {{
+            userPoolId: '{given["--user-pool-id"]}',
+            userPoolWebClientId: '{given["--user-pool-client-id"]}',
+            identityPoolId: '{given["--identity-pool-id"]}',
+          }},
+        }});
+        Amplify.addPluggable(new AWSIoTProvider({{
+          aws_pubsub_region: '{manual.cloud.region}',
+          aws_pubsub_endpoint: 'ws://{given["--endpoint"]}/mqtt',
+        }}));
+        """
+    )
+    kept = [word for name in ("--policy-name", "--topic", "--user") for word in (name, given[name])]
+    options = DoctorOptions(("--config", str(file), *kept, "--password-stdin"), stdin=manual.options.stdin)
+    report = run_doctor(manual.cloud, options)
+    assert report.texts == []
+    assert {"PS102", "PS115", "PS203", "PS401", "PS501"} <= report.passed
 
 
 def test_doctor_fixes_a_manual_deployment(manual: ManualDeployment) -> None:
