@@ -167,10 +167,10 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
 
 
 class RoleAllows(BlockingCheck):
-    """AWS IoT evaluates both the role and the IoT policy, and closes the connection if one of them denies a request.
+    """AWS IoT closes the connection if the role or the IoT policy denies a request.
 
-    IAM's policy simulator decides, and the role's documents show the reason. A condition on an unknown value, such as
-    an IP address, is a warning.
+    IAM's policy simulator decides, and the role's documents show the reason. A condition on an unknown value, such
+    as an IP address, is a warning.
     """
 
     id = "PS306"

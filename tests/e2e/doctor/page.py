@@ -9,7 +9,6 @@ import inspect
 
 from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_cli.checks.check import Check, Severity
-from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.options import Requirement
 from tests.e2e.doctor.scenario import FailureScenario
 from tests.e2e.doctor.scenarios import NOT_TESTED, SCENARIOS
@@ -18,9 +17,7 @@ _CHECKS = """# The checks
 
 `pubsub smoke` and `pubsub doctor` run these checks. An id means the same check in every version.
 
-- If a check fails, the checks that depend on it are skipped, so one cause makes one failure. All checks of a deployment
-  depend on PS101.
-- If a run lacks what a check needs, such as an ID token, only that check is skipped.
+- If a check fails, the checks that depend on it are skipped. `pubsub explain PS203` lists what a check depends on.
 - If AWS denies or throttles a call, the check is `unknown`. That does not count as passed.
 - Some changes take minutes to act. `pubsub smoke` retries until `--timeout`, `pubsub doctor` with `--wait`.
 """
@@ -43,8 +40,8 @@ _ROOT_CAUSES = """
 People reported these causes for signed-in users who could not publish. For all but one, a test breaks a healthy
 deployment on the local cloud. `pubsub doctor` must report exactly this check, and the printed fix must work.
 
-| what is wrong | what the user sees | reported by | printed fix |
-|---|---|---|---|
+| what is wrong | what the user sees | reported by |
+|---|---|---|
 """
 
 
@@ -52,14 +49,12 @@ def page() -> str:
     """Return the document: the checks by id, then the table of root causes."""
     sections = [_CHECKS, *(_section(check) for check in sorted(CHECKS, key=lambda each: each.id))]
     rows = {scenario.cause: _row(scenario) for scenario in SCENARIOS}
-    rows |= {cause: _line(title, "", "", f"not tested: {why}") for cause, (title, why) in NOT_TESTED.items()}
+    rows |= {cause: _line(title, "", f"not tested: {why}") for cause, (title, why) in NOT_TESTED.items()}
     return "\n".join(sections) + _ROOT_CAUSES + "".join(rows[cause] for cause in sorted(rows))
 
 
 def _section(check: type[Check]) -> str:
     facts = [str(check.group)]
-    if depends_on := ", ".join(_link(each.id) for each in check.depends_on if each is not OutputsAreComplete):
-        facts.append(f"depends on {depends_on}")
     if needs := sorted(_REQUIREMENTS[each] for each in check.requirements if each in _REQUIREMENTS):
         facts.append(f"needs {', '.join(needs)}")
     if check.requirements & {Requirement.TEST_USERS, Requirement.PROBES}:
@@ -78,11 +73,8 @@ def _link(check_id: str) -> str:
 
 
 def _row(scenario: FailureScenario) -> str:
-    fix = scenario.fix
-    if isinstance(fix, tuple):
-        fix = ", ".join(f"`{each}`" for each in dict.fromkeys(fix))
     check = _link(scenario.check) + (", a warning" if scenario.status == "warning" else "")
-    return _line(scenario.title, scenario.symptom or "", check, fix)
+    return _line(scenario.title, scenario.symptom or "", check)
 
 
 def _line(*cells: str) -> str:
