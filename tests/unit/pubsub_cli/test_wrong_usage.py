@@ -31,6 +31,7 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("outputs --prefix VITE_", "--prefix goes with --format env"),
         ("outputs --format env --prefix '1 '", "--prefix: '1 ' given; allowed: letters"),
         ("outputs --json --format env", "--json cannot be combined with --format"),
+        ("outputs --force", "--force goes with --file"),
         ("outputs --format yaml", "--format"),
         ("outputs --file /no/such/directory/outputs.json", "--file: there is no directory /no/such/directory"),
         ("adopt --chained-trigger PreSignUp", "--chained-trigger: 'PreSignUp' given; allowed: "),
@@ -69,7 +70,7 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("doctor --keep-alive -1", "--keep-alive"),
         (
             "doctor --region eu-west-2 --identity-pool-id eu-west-1:1",
-            "--region is eu-west-2, but --identity-pool-id is in eu-west-1",
+            "--region is eu-west-2, but identity pool eu-west-1:1 is in eu-west-1",
         ),
         ("publish --topic t", "give one of PAYLOAD, --text and --bytes-from"),
         ("publish --topic t 1 --text one", "give one of PAYLOAD, --text and --bytes-from"),
