@@ -39,8 +39,7 @@ _DEFAULT_CONCURRENCY = 1000
 
 class SignInFunctionsCanRun(BlockingCheck):
     """Cognito fails every sign-in if the trigger was deleted, is in state `Failed`, or has a reserved concurrency of 0.
-    The first invocation of an `Inactive` function also fails. Without the challenge function no sign-in attaches the
-    policy.
+    An `Inactive` function fails once. Without the challenge function no sign-in attaches the policy.
     """
 
     id = "PS127"

@@ -344,8 +344,8 @@ class PolicyAllows(BlockingCheck):
     """The check evaluates the attached policies, and the deployment's as if it were attached. AWS IoT's
     TestAuthorization decides, and the documents show the reason.
 
-    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/` for subscriptions; no
-    `client/`; MQTT wildcards, which are literal in a policy.
+    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/`; no `client/`; MQTT
+    wildcards, which are literal in a policy.
     """
 
     id = "PS307"
