@@ -16,7 +16,7 @@ from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach, diagnose_sign_in
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped, warning
 from pubsub_cli.iam.iot import attached_to
-from pubsub_cli.pool_users import read_identity
+from pubsub_cli.pool_users import is_identity_pool, read_identity
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
@@ -75,6 +75,12 @@ class IdentityIsSignedIn(BlockingCheck):
     def examine(self, context: Context) -> Finding:
         identity_id, region = context.identity_id, context.output(Output.REGION)
         identity = read_identity(context.aws, region, identity_id)
+        if identity is None and is_identity_pool(context.aws, identity_id, context.output(Output.IDENTITY_POOL_ID)):
+            return failed(
+                f"{identity_id} is the id of an identity pool, not of a user's identity.",
+                resource=identity_id,
+                fix="Give the user's identity id (Amplify: (await fetchAuthSession()).identityId), or --user NAME.",
+            )
         if identity is None:
             return failed(
                 f"There is no identity {identity_id} in {region}. If it was deleted, the user gets a new one at the "

@@ -20,9 +20,9 @@ from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleHoldsThePolicies, RoleTrustsThePool
 from pubsub_cli.checks.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, unknown, warning
-from pubsub_cli.iam.documents import VERSION, Policy, Statement
+from pubsub_cli.iam.documents import Policy, Statement
 from pubsub_cli.iam.evaluation import AwsDecision, EvaluatedRequest, Outcome, decide
-from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, other_identities, reason_for_denial
+from pubsub_cli.iam.explanation import missing_statements, reason_for_denial, suggest_changes
 from pubsub_cli.iam.iot import (
     MAX_VERSIONS,
     IotPolicy,
@@ -436,7 +436,15 @@ def _policy_fix(context: Context, policies: Sequence[IotPolicy], evaluation: Eva
         return detach or "Check what the attached policies allow with `aws iot test-authorization`"
     as_deployed = deployed_document(context) if context.deployment_ids is None else None
     if as_deployed is None:
-        return [*detach, *_changes(context, policy.policy, evaluation)]
+        service = identity_service(context.output(Output.REGION))
+        changes = suggest_changes(
+            (each.request for each in denied),
+            policy.policy,
+            evaluation.context,
+            context.policy_identity_id,
+            service,
+        )
+        return [*detach, *changes]
     if version := _earlier_version(context, policy, evaluation, as_deployed):
         return [*detach, version]
     if _allows(Policy.read("", policy.name, as_deployed), requests, evaluation.context):
@@ -479,35 +487,3 @@ def _create_version(policy: IotPolicy, document: dict[str, Any]) -> list[AwsComm
         *([AwsCommand("iot", "DeletePolicyVersion", oldest)] if full else []),
         AwsCommand("iot", "CreatePolicyVersion", parameters, safe=True),
     ]
-
-
-def _changes(context: Context, policy: Policy, evaluation: Evaluation) -> list[str | AwsCommand]:
-    """Return what lets the denied requests pass, without a command that changes a policy that is not the stack's.
-
-    All users have the policy. So the instructions add statements for exactly the denied requests, with a variable
-    instead of the identity id. They remove neither denials nor conditions.
-    """
-    changes: dict[str, str | AwsCommand] = {}
-    missing = []
-    for each in evaluation.denied:
-        decision = decide(each.request, [policy], evaluation.context)
-        mistake = next(iter(likely_mistakes(each.request, [policy], evaluation.context)), None)
-        if others := other_identities(each.request, context.policy_identity_id):
-            change: str | AwsCommand = f"Use the user's own identity id instead of {', '.join(others)}, another user's"
-        elif decision.outcome is Outcome.EXPLICIT_DENY and decision.statement:
-            change = (
-                f"Use topics and client ids that {policy.name} does not deny, or ask the owner of the policy about "
-                f"{decision.statement.text}"
-            )
-        elif mistake and mistake.fix:
-            change = mistake.fix
-        else:
-            missing.append(each)
-            continue
-        changes[str(change)] = change
-    if missing:
-        statements = _missing(context, missing)
-        changes[statements] = f"Add to {policy.name}: {statements}"
-        if "${" in statements and policy.document.get("Version") != VERSION:
-            changes[VERSION] = f'Set "Version":"{VERSION}" in {policy.name}, otherwise it has no variables'
-    return list(changes.values())

@@ -70,8 +70,8 @@ class TriggerIsConfigured(BlockingCheck):
             return passed(function_name)
         deployed = f"{context.arn_prefix('lambda')}:function:{function_name}"
         return failed(
-            f"The user pool's PostAuthentication trigger is {arn or 'not set'}, not {function_name}: "
-            "sign-ins do not attach the policy.",
+            f"The user pool's PostAuthentication trigger is {arn or 'not set'}; it must be "
+            f"{function_name}. Sign-ins do not attach the policy.",
             resource=pool_id,
             fix=set_triggers(user_pools, pool, {"PostAuthentication": deployed}),
         )

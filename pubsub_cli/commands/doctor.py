@@ -24,7 +24,10 @@ from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
 from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.explained_policy import show_explained_policy
 from pubsub_cli.finding import PubSubCommand, Status
+from pubsub_cli.iam.policy_file import explain_policy, read_policy_file
+from pubsub_cli.options import RunOptions
 from pubsub_cli.signals import interrupt_on_sigterm
 from pubsub_cli.terminal import check_can_confirm
 
@@ -204,6 +207,15 @@ def doctor(
     skip: options.Skip = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait up to --timeout for slow changes.")] = False,
     timeout: options.Timeout = options.DEFAULT_TIMEOUT,
+    policy_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Explain only the IoT policy document in this file, without AWS credentials.",
+            rich_help_panel=_FRONT_END,
+        ),
+    ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Run the fixes that add or restore something, then check again.")
     ] = False,
@@ -222,10 +234,25 @@ def doctor(
       pubsub doctor --user ada --password-stdin
       pubsub doctor --config amplify_outputs.json --user ada
       pubsub doctor --user ada --topic 'orders/#' --package-json package.json
+      pubsub doctor --policy-file policy.json --topic 'orders/#'
     """
     check_junit(junit)
     check_ids("--skip", skip or (), CHECKS)
     check_ids("--only", only or (), CHECKS)
+    if policy_file:
+        others = (fix, wait, as_end_user, only, junit, selected.user, selected.id_token, *vars(given_ids).values())
+        if any(others):
+            raise typer.BadParameter(
+                "--policy-file goes only with --topic, --client-id, --identity-id, --region, --json and --redact"
+            )
+        explained = explain_policy(
+            read_policy_file(policy_file),
+            front_end.topic or (),
+            client_id=front_end.client_id,
+            identity_id=selected.identity_id,
+            region=target.region,
+        )
+        show_explained_policy(RunOptions("doctor", stack=str(policy_file), json=json, redact=redact), explained)
     if yes and not fix:
         raise typer.BadParameter("--yes goes with --fix")
     if fix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 from pubsub_cli.finding import AwsCommand
 from pubsub_cli.iam.documents import VERSION, Condition, Policy, Statement, matches, variable_names
-from pubsub_cli.iam.evaluation import EvaluatedRequest, Outcome
+from pubsub_cli.iam.evaluation import EvaluatedRequest, Outcome, decide
 from pubsub_cli.iam.request import (
     ANY_CLIENT_ID,
     CONNECT,
@@ -37,7 +38,7 @@ _AFTER_ACCOUNT = re.compile(r".*?[:/](?=(?:client|topic|topicfilter)[/:])|.*:(?:
 _QUOTED = re.compile(r"[\"'`<>]|^\s|\s$")
 _IDENTITY_ID = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)+:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SPECIAL = re.compile(r"[*?]|\$(?=\{)")
-_VARIABLES = (
+VARIABLES = (
     "AWS IoT has iot:ClientId, iot:DomainName, aws:SourceIp, cognito-identity.amazonaws.com:sub, :aud and :amr, "
     f"iot:Certificate.* and {THING_VARIABLES}*"
 )
@@ -101,7 +102,64 @@ def missing_statements(requests: Iterable[Request], identity_id: str | None, ser
 
 def other_identities(request: Request, identity_id: str | None) -> list[str]:
     """Return the identity ids of other users in a request, which no policy for all users can contain."""
-    return [each for each in _IDENTITY_ID.findall(request.name) if identity_id not in {None, each}]
+    return [each for each in identity_ids(request.name) if identity_id not in {None, each}]
+
+
+def identity_ids(text: str) -> list[str]:
+    """Return the identity ids in a text."""
+    return _IDENTITY_ID.findall(text)
+
+
+def mqtt_wildcards(name: str) -> bool:
+    """Return whether a name in a policy has MQTT wildcards, which are literal there."""
+    return _MQTT_WILDCARD.search(name) is not None
+
+
+def is_quoted(name: str) -> bool:
+    """Return whether a name in a policy has quotation marks, angle brackets or outer spaces."""
+    return _QUOTED.search(name) is not None
+
+
+def suggest_changes(
+    requests: Iterable[Request], policy: Policy, context: RequestContext, identity_id: str | None, service: str
+) -> list[str | AwsCommand]:
+    """Return what lets one user's denied requests pass, without a command that changes the policy.
+
+    Many users have the same policy. So the instructions add statements for exactly the denied requests, with a variable
+    instead of the identity id. They remove neither denials nor conditions.
+
+    Args:
+        requests: requests that the policy denies.
+        policy: the policy.
+        context: the values of condition keys and variables.
+        identity_id: the user's identity id; None if it is not known.
+        service: the name of Amazon Cognito identity pools in the region's policies.
+    """
+    changes: dict[str, str | AwsCommand] = {}
+    missing = []
+    for request in requests:
+        decision = decide(request, [policy], context)
+        mistake = next(iter(likely_mistakes(request, [policy], context)), None)
+        if others := other_identities(request, identity_id):
+            change: str | AwsCommand = f"Use the user's own identity id instead of {', '.join(others)}, another user's"
+        elif decision.outcome is Outcome.EXPLICIT_DENY and decision.statement:
+            change = (
+                f"Use topics and client ids that {policy.name} does not deny, or ask the owner of the policy about "
+                f"{decision.statement.text}"
+            )
+        elif mistake and mistake.fix:
+            change = mistake.fix
+        else:
+            missing.append(request)
+            continue
+        changes[str(change)] = change
+    if missing:
+        statements = missing_statements(missing, identity_id, service)
+        text = ",".join(json.dumps(each, separators=(",", ":")) for each in statements)
+        changes[text] = f"Add to {policy.name}: {text}"
+        if "${" in text and policy.document.get("Version") != VERSION:
+            changes[VERSION] = f'Set "Version":"{VERSION}" in {policy.name}, otherwise it has no variables'
+    return list(changes.values())
 
 
 @dataclass(frozen=True)
@@ -152,7 +210,10 @@ def _mistakes(
         if statement.has_variables and (missing := _missing_variables(request, resource, context)):
             names = " and ".join(f"${{{each}}}" for each in missing)
             yield LikelyMistake(
-                f"{resource} never matches, because AWS IoT policies have no variable {names} ({_VARIABLES})", policy
+                f"{resource} never matches, because AWS IoT policies have no variable {names} ({VARIABLES})",
+                policy,
+                f"Replace {names} in {policy.name}. For a user's own topics, use the variable of the identity id. For "
+                "topics of a group, attach a policy of that group to the identities of its users",
             )
             continue
         if statement.has_variables and _is_of_a_thing(request, resource, context):
@@ -275,9 +336,9 @@ def _possible_mistakes(
         yield "kind", f"{resource} is a {parts.kind}/, but AWS IoT checks {kind}/ for {request.action}"
     elif parts.separator != "/":
         yield "kind", f"{resource} has no slash after {kind}"
-    if _MQTT_WILDCARD.search(parts.name):
+    if mqtt_wildcards(parts.name):
         yield "wildcard", f"+ and # are literal in {resource}; the wildcard of policies is *"
-    if _QUOTED.search(parts.name):
+    if is_quoted(parts.name):
         yield "quotes", f"quotation marks, angle brackets and outer spaces are literal in {resource}"
     if request.action == CONNECT and request.name == ANY_CLIENT_ID and variable_names(parts.name):
         yield "client", f"{resource} allows only one client id: give Amplify PubSub that clientId"
