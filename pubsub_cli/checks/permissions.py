@@ -233,10 +233,10 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
 
 
 class RoleAllows(BlockingCheck):
-    """AWS IoT evaluates both the role and the IoT policy, and closes the connection if one of them denies a request.
+    """AWS IoT closes the connection if the role or the IoT policy denies a request.
 
-    IAM's policy simulator decides, and the role's documents show the reason. A condition on an unknown value, such as
-    an IP address, is a warning.
+    IAM's policy simulator decides, and the role's documents show the reason. A condition on an unknown value, such
+    as an IP address, is a warning.
     """
 
     id = "PS306"
@@ -351,8 +351,8 @@ class PolicyAllows(BlockingCheck):
     """The check evaluates the attached policies, and the deployment's as if it were attached. AWS IoT's
     TestAuthorization decides, and the documents show the reason.
 
-    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/` for subscriptions; no
-    `client/`; MQTT wildcards, which are literal in a policy.
+    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/`; no `client/`; MQTT
+    wildcards, which are literal in a policy.
     """
 
     id = "PS307"

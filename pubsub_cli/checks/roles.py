@@ -28,8 +28,8 @@ class RolesAreGuarded(BlockingCheck):
     """AWSIoTConfigAccess allows about 150 control-plane actions. Without the guard, a permissions boundary or a deny
     policy, every signed-in user can change the IoT policy for all users.
 
-    In access mode `least-privilege` roles must not hold AWSIoTConfigAccess without the deny policy. Not applicable in
-    access mode `unguarded`.
+    In access mode `least-privilege` only roles with AWSIoTConfigAccess need it. Not applicable in access mode
+    `unguarded`.
     """
 
     id = "PS308"
@@ -100,8 +100,8 @@ def _attach(name: str, policy_arn: str) -> AwsCommand:
 
 
 class RoleHoldsThePolicies(BlockingCheck):
-    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies. Not
-    applicable in access mode `least-privilege`: PS306 checks the permissions.
+    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies. In
+    access mode `least-privilege` PS306 checks the permissions instead.
     """
 
     id = "PS301"
@@ -122,9 +122,8 @@ class RoleHoldsThePolicies(BlockingCheck):
 
 
 class GroupRolesHoldThePolicies(BlockingCheck):
-    """Users of a group get its role instead of AuthRole. Without the managed policies they are refused. Groups count
-    only if the identity pool chooses roles by group, and the role trusts this pool. Not applicable in access mode
-    `least-privilege`.
+    """Users of a group get its role instead of AuthRole. Groups count only if the identity pool chooses roles by group,
+    and the role trusts this pool. Not applicable in access mode `least-privilege`.
     """
 
     id = "PS303"
