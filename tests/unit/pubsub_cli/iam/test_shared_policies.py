@@ -140,7 +140,7 @@ def test_suggested_changes_help_the_user_and_nobody_else(
         if alone[0].startswith("Add to "):
             assert decide(request, [changed], ada).outcome is not Outcome.IMPLICIT_DENY, request
     if document["Version"] != changed.document["Version"]:
-        return  # The variables that the author wrote begin to work for everybody.
+        return  # The variables that the author wrote begin to work for all users.
     needed = {pattern_of(each) for each in denied}
     for bobs_client in (BOB, "lamp", ADA):
         bob = context_of(BOB, bobs_client)
