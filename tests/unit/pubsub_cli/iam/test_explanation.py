@@ -8,7 +8,13 @@ import pytest
 
 from pubsub_cli.iam.documents import Policy
 from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
-from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, other_identities, reason_for_denial
+from pubsub_cli.iam.explanation import (
+    likely_mistakes,
+    missing_statements,
+    other_identities,
+    reason_for_denial,
+    suggest_changes,
+)
 from pubsub_cli.iam.request import ANY_CLIENT_ID, Request, RequestContext, front_end_requests, signed_in_context
 
 PREFIX = "arn:aws:iot:us-east-1:123456789012"
@@ -211,3 +217,17 @@ def test_missing_statement_has_no_identity_id_and_no_new_wildcard() -> None:
         assert statement["Resource"] == [f"{PREFIX}:topic/${{{service}:sub}}/a${{?}}${{*}}${{$}}{{b}}"]
     assert other_identities(publish, identity) == []
     assert other_identities(publish, "us-east-1:ffffffff-1111-2222-3333-444455556666") == [identity]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        policy("*", Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}),
+        policy(f"{PREFIX}:topic/${{firm}}/1"),
+        policy("*", Effect="Deny"),
+    ],
+    ids=["condition", "variable", "deny"],
+)
+def test_changes_bypass_no_restriction_of_a_shared_policy(statement: Policy) -> None:
+    (change,) = suggest_changes([PUBLISH], statement, CONTEXT, None, "cognito-identity.amazonaws.com")
+    assert not str(change).startswith(("Add", "Remove"))
