@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 from pubsub_cli.errors import PreconditionError
 from pubsub_client._printable import printable
 
-MIN_COLUMNS, MAX_COLUMNS = 80, 100
+MIN_COLUMNS, MAX_COLUMNS = 60, 100
 """Output is as wide as the terminal, within these limits."""
 _CONTINUED = " \\"
 _COMMAND = re.compile(r"\s*(?:[A-Z]+=\$\()?(?:aws|pubsub) ")
