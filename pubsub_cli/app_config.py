@@ -25,7 +25,7 @@ from pubsub_client._endpoint import EndpointName
 
 _MOBILE = "auth.plugins.awsCognitoAuthPlugin"
 _USER_POOL, _CLIENT, _IDENTITY_POOL = "user_pool_id", "user_pool_client_id", "identity_pool_id"
-_ENDPOINT, _REGION, _PUBSUB_REGION, _POLICY = "endpoint", "region", "pubsub_region", "policy_name"
+_ENDPOINT, _PUBSUB_REGION, _POLICY = "endpoint", "pubsub_region", "policy_name"
 _FORMS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
     "mobile": (
         _MOBILE,
@@ -33,7 +33,6 @@ _FORMS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
             _USER_POOL: (f"{_MOBILE}.CognitoUserPool.Default.PoolId",),
             _CLIENT: (f"{_MOBILE}.CognitoUserPool.Default.AppClientId",),
             _IDENTITY_POOL: (f"{_MOBILE}.CredentialsProvider.CognitoIdentity.Default.PoolId",),
-            _REGION: (f"{_MOBILE}.CognitoUserPool.Default.Region",),
         },
     ),
     "mobile SDKs": (
@@ -42,7 +41,6 @@ _FORMS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
             _USER_POOL: ("CognitoUserPool.Default.PoolId",),
             _CLIENT: ("CognitoUserPool.Default.AppClientId",),
             _IDENTITY_POOL: ("CredentialsProvider.CognitoIdentity.Default.PoolId",),
-            _REGION: ("CognitoUserPool.Default.Region",),
         },
     ),
     "Gen 1": (
@@ -52,7 +50,6 @@ _FORMS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
             _CLIENT: ("aws_user_pools_web_client_id", "Auth.userPoolWebClientId"),
             _IDENTITY_POOL: ("aws_cognito_identity_pool_id", "Auth.identityPoolId"),
             _ENDPOINT: ("aws_pubsub_endpoint", "PubSub.aws_pubsub_endpoint"),
-            _REGION: ("aws_cognito_region", "aws_project_region", "Auth.region"),
             _PUBSUB_REGION: ("aws_pubsub_region", "PubSub.aws_pubsub_region"),
         },
     ),
@@ -73,7 +70,6 @@ _FORMS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
             _CLIENT: ("Auth.userPoolWebClientId",),
             _IDENTITY_POOL: ("Auth.identityPoolId",),
             _ENDPOINT: ("PubSub.aws_pubsub_endpoint", "aws_pubsub_endpoint"),
-            _REGION: ("Auth.region",),
             _PUBSUB_REGION: ("PubSub.aws_pubsub_region", "aws_pubsub_region"),
         },
     ),
@@ -84,7 +80,6 @@ _FORMS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
             _CLIENT: ("UserPoolClientId",),
             _IDENTITY_POOL: ("IdentityPoolId",),
             _ENDPOINT: ("PubSubEndpoint",),
-            _REGION: ("Region",),
             _POLICY: ("PolicyName",),
         },
     ),
@@ -95,13 +90,12 @@ _FORMS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
             _CLIENT: ("auth.user_pool_client_id",),
             _IDENTITY_POOL: ("auth.identity_pool_id",),
             _ENDPOINT: ("custom.pubsub.endpoint",),
-            _REGION: ("auth.aws_region",),
             _PUBSUB_REGION: ("custom.pubsub.aws_region",),
         },
     ),
 }
 """By form: a key that only this form has (or the beginning of one), and the keys of each value, the preferred first."""
-_SECTIONS = {"version", "auth", "data", "storage", "custom", "geo", "analytics", "notifications"}
+_SECTIONS = {"auth", "data", "storage", "custom", "geo", "analytics", "notifications"}
 """The sections of ``amplify_outputs.json``."""
 _NAMES = {
     _USER_POOL: "USER_POOL_ID",
@@ -125,6 +119,8 @@ _DART = re.compile(r"'''(.*?)'''|\"\"\"(.*?)\"\"\"", re.DOTALL)
 class AppConfig:
     """The pools and the endpoint in a configuration file; None for what it does not have.
 
+    The region is that in the pools' ids: see :func:`region_of_ids`.
+
     Args:
         file: the file.
         keys: the key of each value in this file, by field.
@@ -136,7 +132,6 @@ class AppConfig:
     user_pool_client_id: str | None = None
     identity_pool_id: str | None = None
     endpoint: str | None = None
-    region: str | None = None
     pubsub_region: str | None = None
     policy_name: str | None = None
 
