@@ -51,7 +51,7 @@ def down(state_dir: StateDirOption = DEFAULT_STATE) -> None:
     if cloud is not None:
         cloud.end()
     state.forget()
-    print("The local cloud has stopped." if cloud else "No local cloud is running.")
+    print("The local cloud has stopped." if cloud else f"No local cloud of {state_dir} is running.")
 
 
 @app.command()
@@ -59,7 +59,7 @@ def status(state_dir: StateDirOption = DEFAULT_STATE) -> None:
     """Show whether the local cloud is running; exit with 1 if not."""
     cloud = StateDirectory(state_dir).running()
     if cloud is None:
-        print("No local cloud is running.")
+        print(f"No local cloud of {state_dir} is running.")
         raise typer.Exit(1)
     print(f"The local cloud is running: {cloud.endpoint_url}, region {cloud.region}, process {cloud.pid}")
 

@@ -20,6 +20,8 @@ from local_cloud.process import LocalCloud, LocalCloudError
 _TIMEOUT_SECONDS = 300
 _POLL_SECONDS = 0.2
 _LAST_LINES = 25
+_NOTHING_CHANGED = "No updates are to be performed"
+"""CloudFormation's error for an update that changes nothing. Its code is that of any invalid request."""
 _BOOTSTRAP_VERSION = "1000"
 """A version of CDK's bootstrap stack that is newer than any template requires."""
 
@@ -134,7 +136,7 @@ class SynthesizedStack:
         return self.assembly / str(self.properties["templateFile"])
 
     def deploy(self, cloud: LocalCloud) -> dict[str, str]:
-        """Upload the assets, create or update the stack, and return its outputs by name.
+        """Upload the assets, create or update the stack unless it is up to date, and return its outputs by name.
 
         Raises:
             ProvisioningError: CloudFormation did not create or update the stack.
@@ -144,13 +146,17 @@ class SynthesizedStack:
         call = cloudformation.update_stack if operation == "update" else cloudformation.create_stack
         tags = self.properties.get("tags", {}).items()
         try:
-            call(
-                StackName=self.name,
-                TemplateURL=self._upload_assets(cloud),
-                Capabilities=["CAPABILITY_NAMED_IAM"],
-                Tags=[{"Key": key, "Value": value} for key, value in tags],
-            )
-            self._wait(cloudformation, operation)
+            try:
+                call(
+                    StackName=self.name,
+                    TemplateURL=self._upload_assets(cloud),
+                    Capabilities=["CAPABILITY_NAMED_IAM"],
+                    Tags=[{"Key": key, "Value": value} for key, value in tags],
+                )
+                self._wait(cloudformation, operation)
+            except ClientError as error:
+                if _NOTHING_CHANGED not in str(error):
+                    raise
             cloudformation.update_termination_protection(
                 StackName=self.name, EnableTerminationProtection=self.properties.get("terminationProtection", False)
             )

@@ -33,6 +33,13 @@ _OPENING = {
     ("cognito-identity", "UpdateIdentityPool"),
 }
 """The operations that give a role more permissions, or more users a role."""
+_REPLACING = {
+    ("cognito-idp", "UpdateUserPool"): "UserPoolId",
+    ("cognito-idp", "UpdateUserPoolClient"): "ClientId",
+    ("cognito-identity", "SetIdentityPoolRoles"): "IdentityPoolId",
+    ("cognito-identity", "UpdateIdentityPool"): "IdentityPoolId",
+}
+"""The operations that replace all settings of a resource, with the parameter that names the resource."""
 
 
 class Outcome(StrEnum):
@@ -76,6 +83,8 @@ class FixRunner:
     steps: list[Step] = field(default_factory=list)
     """The commands of all fixes, in order, with their outcomes."""
     interrupted: bool = False
+    _replaced: dict[tuple[str, str, Any], str] = field(default_factory=dict)
+    """The settings that this run replaced, with the check whose fix did it."""
 
     @property
     def changed(self) -> bool:
@@ -88,6 +97,7 @@ class FixRunner:
         The commands of a fix run in order. After the first that fails or is declined, the rest of the fix is skipped.
         The control-plane guard of the roles is fixed first. Until it is in place, no command gives these roles more
         permissions or more users.
+        A fix that would replace settings which another fix of this run changed is not run: it would undo that fix.
         """
         guard_missing = _reason_for_unknown_guard(checked, self.run.skip)
         wrong = [each for each in checked.results if each.finding.status in (Status.FAILED, Status.WARNING)]
@@ -99,9 +109,11 @@ class FixRunner:
             if self.interrupted:
                 self._skip(check_id, commands, "interrupted")
             elif not commands:
-                self._show(f"  {check_id}  not fixed: --fix does not run this kind of fix")
+                self._show(f"  {check_id}  not fixed: --fix does not run this fix; run it yourself")
             elif guard_missing and any(map(_opens, commands)):
                 self._skip(check_id, commands, guard_missing)
+            elif earlier := self._fix_undone_by(commands):
+                self._skip(check_id, commands, f"it would undo the fix of {earlier}; run the doctor again")
             else:
                 done = self._run_commands(check_id, commands)
             if check_id == _GUARD and not done:
@@ -116,10 +128,17 @@ class FixRunner:
         for number, command in enumerate(commands):
             step = self._run(check_id, command)
             self.steps.append(step)
+            if step.outcome is Outcome.DONE and (settings := _replaced_settings(command)):
+                self._replaced[settings] = check_id
             if step.outcome is not Outcome.DONE:
                 self._skip(check_id, commands[number + 1 :], f"the command before it: {step.outcome}")
                 return False
         return True
+
+    def _fix_undone_by(self, commands: Sequence[Command]) -> str | None:
+        """Return the check whose fix these commands would undo, because they repeat settings from before it."""
+        replaced = (_replaced_settings(command) for command in commands)
+        return next((self._replaced[settings] for settings in replaced if settings in self._replaced), None)
 
     def _run(self, check_id: str, command: Command) -> Step:
         line = f"{command}{self.aws.cli_options}"
@@ -194,3 +213,11 @@ def _reason_for_unknown_guard(checked: CheckRun, skip: Collection[str]) -> str |
 
 def _opens(command: Command) -> bool:
     return isinstance(command, AwsCommand) and (command.service, command.operation) in _OPENING
+
+
+def _replaced_settings(command: Command) -> tuple[str, str, Any] | None:
+    """Return the operation and the resource whose settings a command replaces; None if it replaces none."""
+    if not isinstance(command, AwsCommand) or (command.service, command.operation) not in _REPLACING:
+        return None
+    resource = command.parameters[_REPLACING[command.service, command.operation]]
+    return command.service, command.operation, resource

@@ -27,6 +27,8 @@ from pubsub_cli.signals import cancel_on_sigterm
 from pubsub_cli.terminal import MAX_COLUMNS, MIN_COLUMNS, wrap_line
 from pubsub_client._printable import one_line, printable
 
+_TIME_COLUMN = 80
+"""The column at which a check's time ends, on a terminal of this width or more."""
 _MARKS = {
     Status.PASSED: ("ok", "green"),
     Status.FAILED: ("FAIL", "bold red"),
@@ -220,7 +222,8 @@ class Progress:
         line = Text("  ").append(f"{mark:<4}", style=style).append(f"  {title}")
         reason = one_line(self.run.masked(reason))
         if seconds:
-            line.append(f"{seconds:>{max(MIN_COLUMNS - len(line.plain), len(seconds) + 2)}}", style="dim")
+            room = min(_width(self.console), _TIME_COLUMN) - len(line.plain)
+            line.append(f"{seconds:>{max(room, len(seconds) + 2)}}", style="dim")
         if reason and len(line.plain) + 2 + len(reason) <= _width(self.console):
             line.append(f"  {reason}", style="dim")
             reason = ""

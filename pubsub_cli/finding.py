@@ -87,6 +87,7 @@ class Finding:
         fix: the commands and instructions of the fix, one a line.
         commands: the commands of the fix; empty if a line is an instruction.
         not_applicable: whether the check does not apply to the deployment. Dependent checks still run.
+        blocks: whether dependent checks are skipped unless the check passed.
     """
 
     status: Status
@@ -96,6 +97,7 @@ class Finding:
     fix: str | None = None
     commands: tuple[Command, ...] = ()
     not_applicable: bool = False
+    blocks: bool = True
 
     @property
     def safe_commands(self) -> tuple[Command, ...]:
@@ -125,9 +127,9 @@ def warning(cause: str, *, resource: str, fix: Fix) -> Finding:
     return _wrong(Status.WARNING, cause, resource, fix)
 
 
-def unknown(cause: str, *, resource: str, fix: Fix) -> Finding:
-    """Return the finding of a check without a result."""
-    return _wrong(Status.UNKNOWN, cause, resource, fix)
+def unknown(cause: str, *, resource: str, fix: Fix, blocks: bool = True) -> Finding:
+    """Return the finding of a check without a result; dependent checks run unless it ``blocks`` them."""
+    return replace(_wrong(Status.UNKNOWN, cause, resource, fix), blocks=blocks)
 
 
 def skipped(cause: str) -> Finding:

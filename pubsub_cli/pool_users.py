@@ -139,6 +139,17 @@ def read_identity(aws: Aws, region: str, identity_id: str) -> IdentityDescriptio
         return None
 
 
+def is_identity_pool(aws: Aws, given_id: str, known_pool: str) -> bool:
+    """Return whether an id, which looks like an identity id, is the known identity pool's or another one's."""
+    if given_id == known_pool:
+        return True
+    try:
+        aws.identity_pools.describe_identity_pool(IdentityPoolId=given_id)
+    except ClientError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class User:
     """A user's name and password."""

@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 from pubsub_cli.errors import PreconditionError
 from pubsub_client._printable import printable
 
-MIN_COLUMNS, MAX_COLUMNS = 80, 100
+MIN_COLUMNS, MAX_COLUMNS = 60, 100
 """Output is as wide as the terminal, within these limits."""
 _CONTINUED = " \\"
 _COMMAND = re.compile(r"\s*(?:[A-Z]+=\$\()?(?:aws|pubsub) ")
@@ -114,7 +114,8 @@ def _usage_errors_escaped() -> Iterator[None]:
     except Exception as error:
         # Typer has its own copies of Click's errors, without a public base class.
         if isinstance(message := getattr(error, "message", None), str):
-            error.message = printable(message)  # type: ignore[attr-defined]
+            # Pydantic puts this before the message of a wrong choice.
+            error.message = printable(message.removeprefix("Value error, "))  # type: ignore[attr-defined]
         raise
 
 
@@ -136,4 +137,9 @@ def check_can_confirm(*, yes: bool, alternative: str = "give --yes") -> None:
 def confirm(question: str, stream: TextIO) -> bool:
     """Ask a yes/no question on this stream. Any answer other than yes, or the end of the input, means no."""
     print(f"{question} [y/N] ", end="", file=stream, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        print(file=stream)
+        raise
+    return answer.strip().lower() in {"y", "yes"}

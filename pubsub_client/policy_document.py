@@ -25,10 +25,29 @@ _IDENTITY_SERVICE = "cognito-identity.amazonaws.com"
 IDENTITY_SERVICES: Final = (_IDENTITY_SERVICE, *_GOV_CLOUD_SERVICES.values())
 """The service names of Cognito identity pools in policies, in all regions."""
 
-_TOPIC_ACTIONS = {
-    "topic": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
-    "topicfilter": ["iot:Subscribe"],
+DATA_ACTIONS: Final = {
+    "iot:Connect": "client",
+    "iot:Publish": "topic",
+    "iot:Receive": "topic",
+    "iot:RetainPublish": "topic",
+    "iot:Subscribe": "topicfilter",
 }
+"""The actions of signed-in users, with the kind of resource that AWS IoT checks. IoT policy, role policies, guards and
+the doctor's questions are made from this table.
+https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html"""
+
+ACTIONS_WITHOUT_MANAGED_POLICY: Final = ("iot:RetainPublish",)
+"""The data actions that AWSIoTDataAccess does not allow:
+https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSIoTDataAccess.html"""
+
+SHADOW_ACTIONS: Final = (
+    "iot:GetThingShadow",
+    "iot:UpdateThingShadow",
+    "iot:DeleteThingShadow",
+    "iot:ListNamedShadowsForThing",
+)
+"""The actions of AWS IoT's API for shadows, for users of reserved topics."""
 _MAX_SLASHES: Final = 7
 _MQTT_WILDCARDS: Final = frozenset("#+")
 # Wildcards, the beginning of a policy variable, whose value is unknown, and the colon, which is in every identity id:
@@ -55,11 +74,14 @@ def policy_document(arn_prefix: str, topics: Sequence[str], *, own: str | None =
     """
     identity_id = own and f"${{{own}:sub}}"
     opened = [*([f"{identity_id}/*"] if identity_id else []), *topics]
-    client_ids = f"{arn_prefix}:client/{identity_id or ''}*"
-    statements = [{"Effect": "Allow", "Action": ["iot:Connect"], "Resource": [client_ids]}]
-    statements += [
-        {"Effect": "Allow", "Action": actions, "Resource": [f"{arn_prefix}:{kind}/{topic}" for topic in opened]}
-        for kind, actions in _TOPIC_ACTIONS.items()
+    names = {"client": [f"{identity_id or ''}*"], "topic": opened, "topicfilter": opened}
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": [action for action, of_action in DATA_ACTIONS.items() if of_action == kind],
+            "Resource": [f"{arn_prefix}:{kind}/{name}" for name in names[kind]],
+        }
+        for kind in names
     ]
     return {"Version": "2012-10-17", "Statement": statements}
 

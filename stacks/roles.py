@@ -10,22 +10,20 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from pubsub_client.outputs import MANAGED_POLICIES
-from pubsub_client.policy_document import identity_service
+from pubsub_client.policy_document import (
+    ACTIONS_WITHOUT_MANAGED_POLICY,
+    DATA_ACTIONS,
+    SHADOW_ACTIONS,
+    identity_service,
+)
 
 from .functions import CUSTOM_RESOURCE_TIMEOUT, SERVICE_TIMEOUT, PubSubFunction, fingerprint, suppress_nag
 from .iot_policy import data_access
 from .settings import Settings
 
-_DATA_ACTIONS = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"]
-_SHADOW_ACTIONS = [
-    "iot:GetThingShadow",
-    "iot:UpdateThingShadow",
-    "iot:DeleteThingShadow",
-    "iot:ListNamedShadowsForThing",
-]
-# The resource types of the data actions. No other service has them.
+# No other service has resources of these types.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html
-_DATA_RESOURCES = ("client", "topic", "topicfilter")
+_DATA_RESOURCES = tuple(dict.fromkeys(DATA_ACTIONS.values()))
 
 
 class SignedInRoles(Construct):
@@ -60,8 +58,8 @@ class SignedInRoles(Construct):
             managed_policies=[*policies, *([self._deny] if self._deny else [])],
             permissions_boundary=self._boundary,
         )
-        if self._settings.own_topics:
-            allow_data(Construct(self, f"{construct_id}Access"), self._settings, [role])
+        allow = allow_data if self._settings.own_topics else allow_retained_messages
+        allow(Construct(self, f"{construct_id}Access"), self._settings, [role])
         limit = (
             "accessMode unguarded means no other limit"
             if self._settings.access_mode == "unguarded"
@@ -93,8 +91,8 @@ class RoleAccess(Construct):
         deny = None if settings.access_mode == "unguarded" else control_plane_deny(self)
         partition = Stack.of(self).partition
         names = () if settings.own_topics else MANAGED_POLICIES
-        if settings.own_topics:
-            allow_data(self, settings, roles)
+        allow = allow_data if settings.own_topics else allow_retained_messages
+        allow(self, settings, roles)
         self._attach(
             settings,
             roles,
@@ -201,6 +199,33 @@ def allow_data(scope: Construct, settings: Settings, roles: Sequence[iam.IRole])
     return policy
 
 
+def allow_retained_messages(scope: Construct, _: Settings, roles: Sequence[iam.IRole]) -> iam.Policy:
+    """Let roles with the managed policies publish retained messages, which AWSIoTDataAccess does not allow.
+
+    The IoT policy decides on which topics.
+    """
+    policy = iam.Policy(
+        scope,
+        "RetainedMessages",
+        roles=[*roles],
+        statements=[
+            iam.PolicyStatement(
+                actions=[*ACTIONS_WITHOUT_MANAGED_POLICY],
+                resources=[_arn(scope, DATA_ACTIONS[each], "*") for each in ACTIONS_WITHOUT_MANAGED_POLICY],
+            )
+        ],
+    )
+    suppress_nag(
+        policy,
+        {
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>:topic/*]": (
+                "The IoT policy limits the topics, and AWS IoT allows only what both allow."
+            )
+        },
+    )
+    return policy
+
+
 def _shown(name: str) -> str:
     """Return a resource's name as cdk-nag prints it."""
     return name.replace("${", "<").replace("}", ">")
@@ -221,7 +246,7 @@ def _trust(stack: Stack, identity_pool_id: str) -> iam.FederatedPrincipal:
 
 def _boundary(scope: Construct, settings: Settings) -> iam.ManagedPolicy:
     """Allow at most the data actions of AWS IoT, and everything of other services."""
-    data = _DATA_ACTIONS + (_SHADOW_ACTIONS if settings.reserved_topics else [])
+    data = [*DATA_ACTIONS, *(SHADOW_ACTIONS if settings.reserved_topics else ())]
     statements = [
         iam.PolicyStatement(sid="AnythingButIot", not_actions=["iot:*"], resources=["*"]),
         iam.PolicyStatement(sid="IotData", actions=data, resources=["*"]),
@@ -257,7 +282,7 @@ def control_plane_deny(scope: Construct) -> iam.ManagedPolicy:
             sid="NoControlPlane", effect=iam.Effect.DENY, actions=["iot:*"], not_resources=data_resources
         ),
         iam.PolicyStatement(
-            sid="NothingButData", effect=iam.Effect.DENY, not_actions=_DATA_ACTIONS, resources=data_resources
+            sid="NothingButData", effect=iam.Effect.DENY, not_actions=[*DATA_ACTIONS], resources=data_resources
         ),
         _no_reserved_topics(scope),
     ]
@@ -273,7 +298,7 @@ def _no_reserved_topics(scope: Construct) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid="NoReservedTopics",
         effect=iam.Effect.DENY,
-        actions=["iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"],
+        actions=[action for action, kind in DATA_ACTIONS.items() if kind != "client"],
         resources=[_arn(scope, kind, "$aws/*") for kind in ("topic", "topicfilter")],
     )
 

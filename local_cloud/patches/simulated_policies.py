@@ -1,8 +1,8 @@
 """SimulatePrincipalPolicy of a role evaluates its permissions boundary, every resource and the given context.
 
 ministack evaluates only the role's policies for the first resource, finds no role that has a path, and requires the
-permission for ``*`` instead of for the simulated principal. The results of single resources, matched statements and
-missing context values are not supported.
+permission for ``*`` instead of for the simulated principal. Missing context values are the condition keys without a
+value. The results of single resources and matched statements are not supported.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
@@ -10,12 +10,12 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 from xml.sax.saxutils import escape
 
 from ministack.core import iam_actions
-from ministack.core.iam_evaluator import _gather_role_policies, _permissions_boundary, evaluate
+from ministack.core.iam_evaluator import ParsedStatement, _gather_role_policies, _permissions_boundary, evaluate
 from ministack.core.responses import get_account_id
 from ministack.services import iam
 
@@ -52,12 +52,13 @@ def _simulate_role(given: dict[str, Any], role_arn: str) -> Any:
     boundaries = _permissions_boundary(iam._roles, name, account_id)
     context = _context(given)
     resources = list(_members(given, "ResourceArns")) or ["*"]
+    missing = sorted(_condition_keys([*policies, *(each for found in boundaries for each in found)]) - context.keys())
     results = []
     for action in _members(given, "ActionNames"):
         requests = [role_request(role_arn, action, each, context) for each in resources]
         decisions = {evaluate(each, policies, *boundaries).decision for each in requests}
         within = all(evaluate(each, boundary).decision == "Allow" for each in requests for boundary in boundaries)
-        results.append(_result(action, resources[0], decisions, within if boundaries else None))
+        results.append(_result(action, resources[0], decisions, within if boundaries else None, missing))
     return iam._xml(
         200,
         "SimulatePrincipalPolicyResponse",
@@ -67,7 +68,21 @@ def _simulate_role(given: dict[str, Any], role_arn: str) -> Any:
     )
 
 
-def _result(action: str, resource: str, decisions: set[str], within_boundary: bool | None) -> str:
+def _condition_keys(policies: Iterable[Iterable[ParsedStatement]]) -> set[str]:
+    """Return the condition keys in lower case, except those of the role, which IAM knows."""
+    keys = {
+        key.lower()
+        for policy in policies
+        for statement in policy
+        for tests in statement.conditions.values()
+        for key in tests
+    }
+    return {each for each in keys if not each.startswith("aws:principal")}
+
+
+def _result(
+    action: str, resource: str, decisions: set[str], within_boundary: bool | None, missing: Collection[str]
+) -> str:
     """Return an action's result: the severest decision of its resources, and whether the boundary allows all."""
     decision = "explicitDeny" if "Deny" in decisions else "allowed" if decisions == {"Allow"} else "implicitDeny"
     boundary = (
@@ -76,10 +91,11 @@ def _result(action: str, resource: str, decisions: set[str], within_boundary: bo
         else "<PermissionsBoundaryDecisionDetail><AllowedByPermissionsBoundary>"
         f"{str(within_boundary).lower()}</AllowedByPermissionsBoundary></PermissionsBoundaryDecisionDetail>"
     )
+    keys = "".join(f"<member>{escape(each)}</member>" for each in missing)
     return (
         f"<member><EvalActionName>{escape(action)}</EvalActionName>"
         f"<EvalResourceName>{escape(resource)}</EvalResourceName><EvalDecision>{decision}</EvalDecision>"
-        f"<MatchedStatements/><MissingContextValues/>{boundary}</member>"
+        f"<MatchedStatements/><MissingContextValues>{keys}</MissingContextValues>{boundary}</member>"
     )
 
 

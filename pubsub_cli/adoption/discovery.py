@@ -65,13 +65,16 @@ class Adopted:
         return (*((self.auth_role_arn,) if self.auth_role_arn else ()), *self.group_role_arns)
 
 
-def find_adopted(aws: Aws, given: Adopted, amplify_stack: str | None = None) -> Adopted:
+def find_adopted(
+    aws: Aws, given: Adopted, amplify_stack: str | None = None, front_end_client_id: str | None = None
+) -> Adopted:
     """Find the ids that are not given.
 
     Args:
         aws: the operator's clients.
         given: the ids from the options.
         amplify_stack: the parent stack of an Amplify project.
+        front_end_client_id: the app client that becomes the first, if it is known.
 
     Raises:
         PreconditionError: something does not exist, is ambiguous, or does not match the rest.
@@ -90,7 +93,15 @@ def find_adopted(aws: Aws, given: Adopted, amplify_stack: str | None = None) -> 
         raise PreconditionError(
             "nothing to adopt: give an Amplify project's parent stack, a user pool or an identity pool"
         )
-    return replace(found, user_pool_client_ids=_clients(aws, found.user_pool_id, found.user_pool_client_ids, given))
+    clients = _clients(aws, found.user_pool_id, found.user_pool_client_ids, given)
+    if front_end_client_id is not None:
+        if front_end_client_id not in clients:
+            raise PreconditionError(
+                f"the front end's app client {front_end_client_id} is not one of {', '.join(clients)}, which user pool "
+                f"{found.user_pool_id} has and the identity pool accepts: check the pools in the configuration file"
+            )
+        clients = tuple(sorted(clients, key=lambda each: each != front_end_client_id))
+    return replace(found, user_pool_client_ids=clients)
 
 
 def _clients(aws: Aws, user_pool_id: str, client_ids: tuple[str, ...], given: Adopted) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,12 +31,14 @@ class RoleState:
         attached: the names of its managed policies.
         trusts: whether its trust policy contains the identity pool.
         changes_iot: whether its users can attach IoT policies.
+        inline_characters: the size of its inline policies, as IAM counts it.
     """
 
     name: str
     attached: tuple[str, ...]
     trusts: bool
     changes_iot: bool
+    inline_characters: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,15 @@ def _role(aws: Aws, arn: str, identity_pool_id: str) -> RoleState:
     role = aws.iam.get_role(RoleName=name)["Role"]
     answer = aws.iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=["iot:AttachPolicy"])
     changes = answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
-    return RoleState(name, attached, identity_pool_id in str(role["AssumeRolePolicyDocument"]), changes)
+    pages = aws.iam.get_paginator("list_role_policies").paginate(RoleName=name)
+    inline = [aws.iam.get_role_policy(RoleName=name, PolicyName=each) for page in pages for each in page["PolicyNames"]]
+    size = sum(policy_size(each["PolicyDocument"]) for each in inline)
+    return RoleState(name, attached, identity_pool_id in str(role["AssumeRolePolicyDocument"]), changes, size)
+
+
+def policy_size(document: object) -> int:
+    """Return the number of characters of a policy document without white space, which IAM does not count."""
+    return len("".join(json.dumps(document).split()))
 
 
 def _identities(aws: Aws, identity_pool_id: str) -> IdentityStatistics:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pubsub_cli.adoption.discovery import Adopted
-from pubsub_cli.adoption.inspection import IdentityStatistics, Inspection, RoleState
+from pubsub_cli.adoption.inspection import IdentityStatistics, Inspection, RoleState, policy_size
 from pubsub_cli.finding import Finding, failed
 from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
+from pubsub_client.policy_document import identity_service, policy_document
 
 USUAL_POLICY_NAME = "myIoTPolicy"
 """The default name of the IoT policy."""
@@ -19,6 +20,9 @@ OTHER_POLICY_NAME = "myIoTPolicy-pubsub"
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _MAX_MANAGED_POLICIES = 10
+_MAX_INLINE_CHARACTERS = 10240
+_ROUTE_CHARACTERS = 200
+"""The size of the inline policy that allows the self-attach route, rounded up."""
 
 
 @dataclass(frozen=True)
@@ -305,4 +309,17 @@ def _blockers_of_role(role: RoleState, options: AdoptionOptions, identity_pool_i
             f"The role {role.name} would have {count} managed policies, but the quota is {_MAX_MANAGED_POLICIES}.",
             resource=role.name,
             fix="Detach one, or raise the quota (managed policies per role, L-0DA4ABF3).",
+        )
+    inline = role.inline_characters + _ROUTE_CHARACTERS
+    if options.own_topics:
+        region = identity_pool_id.partition(":")[0]
+        arn_prefix = f"arn:aws:iot:{region}:123456789012"
+        inline += policy_size(policy_document(arn_prefix, options.topics or (), own=identity_service(region)))
+    if inline > _MAX_INLINE_CHARACTERS:
+        yield failed(
+            f"The inline policies of the role {role.name} have {role.inline_characters} characters. The stack adds "
+            f"about {inline - role.inline_characters}, and IAM's limit is {_MAX_INLINE_CHARACTERS}, which cannot be "
+            "raised.",
+            resource=role.name,
+            fix="Move statements of its inline policies into a managed policy, and attach that to the role.",
         )

@@ -26,6 +26,8 @@ from pubsub_cli.finding import Finding, failed, passed, unknown
 _AMPLIFY = "aws-amplify"
 _PUBSUB = "@aws-amplify/pubsub"
 _CORE = "@aws-amplify/core"
+_AUTH = "@aws-amplify/auth"
+_LOCK_FILES = ("package-lock.json", "yarn.lock", "pnpm-lock.yaml")
 _SEPARATE_SINCE = 6
 """The first major version of ``aws-amplify`` without PubSub."""
 _ONE_MAJOR = re.compile(r"[\^~=v\s]*([0-9]+)(?:\.[0-9xX*]+){0,2}(?:[-+][0-9A-Za-z.+-]*)?")
@@ -35,7 +37,7 @@ _YARN_PACKAGE = re.compile(rf'^"?{_NAME}@[^\n]*:\n(?:  [^\n]*\n)*?  version:? "?
 # https://github.com/pnpm/spec/tree/master/lockfile
 _PNPM_PACKAGE = re.compile(rf"^  '?/?{_NAME}[@/](?P<version>[0-9][^:'(_\n]*)[^\n]*:$", re.MULTILINE)
 _UNCONFIGURED = (
-    f"PubSub does not have the configuration and credentials of {_AMPLIFY}, so it cannot sign its connection."
+    "PubSub does not have the configuration and credentials of the other packages, so it cannot sign its connection."
 )
 
 
@@ -46,16 +48,18 @@ class FrontEndPackages:
     Args:
         file: the package.json.
         requested: the versions or ranges in package.json, by package name.
+        lock_file: the lock file of the package, or of its workspace; None if there is none.
         locked: the versions in the lock file, by package name; None without a readable lock file.
     """
 
     file: Path
     requested: Mapping[str, str]
+    lock_file: Path | None
     locked: Mapping[str, set[str]] | None
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Read package.json and the lock file in its directory.
+        """Read package.json, and the lock file in its directory or at the root of its workspace.
 
         Raises:
             PreconditionError: a file cannot be read.
@@ -67,15 +71,17 @@ class FrontEndPackages:
             if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
                 raise PreconditionError(f"--package-json: {section} in {file} must be an object of names and versions")
             requested |= found
-        return cls(file, requested, _locked_versions(file.parent))
+        lock_file = _find_lock_file(file)
+        return cls(file, requested, lock_file, _locked_versions(lock_file) if lock_file else None)
 
     @property
     def fix(self) -> str:
         """The command that installs the newest release of both packages with the app's major version."""
         place = "" if self.file.parent.resolve() == Path.cwd() else f"--prefix {shlex.quote(str(self.file.parent))} "
-        major = major_of(self.requested.get(_AMPLIFY, "")) or major_of(self.requested.get(_PUBSUB, ""))
-        version = f"@{major}" if major else "@latest"
-        return f"npm install {place}{_AMPLIFY}{version} {_PUBSUB}{version}"
+        majors = [major_of(self.requested[name]) for name in self._names]
+        version = next((f"@{each}" for each in majors if each), "@latest")
+        names = [_CORE, _AUTH, _PUBSUB] if self._is_modular else [_AMPLIFY, _PUBSUB]
+        return f"npm install {place}{' '.join(name + version for name in names)}"
 
     @property
     def versions(self) -> str:
@@ -85,17 +91,43 @@ class FrontEndPackages:
         return " and ".join(f"{name} {', '.join(each)}" for name, each in versions.items())
 
     @property
+    def _is_modular(self) -> bool:
+        """Whether the app uses the packages of the categories without the package of all."""
+        return _AMPLIFY not in self.requested and bool({_CORE, _AUTH} & self.requested.keys())
+
+    @property
     def _names(self) -> list[str]:
-        return [name for name in (_AMPLIFY, _PUBSUB) if name in self.requested]
+        return [name for name in (_AMPLIFY, _CORE, _AUTH, _PUBSUB) if name in self.requested and self._compares(name)]
+
+    def _compares(self, name: str) -> bool:
+        return name in (_AMPLIFY, _PUBSUB) or self._is_modular
+
+    @property
+    def in_workspace(self) -> bool:
+        """Whether the lock file belongs to a directory above, so that it also has packages of other apps."""
+        return self.lock_file is not None and self.lock_file.parent != self.file.resolve().parent
+
+    @property
+    def ambiguous(self) -> list[str]:
+        """The packages of which a workspace's lock file has several versions, of which the app uses one."""
+        locked = self.locked or {}
+        return [name for name in (*self._names, _CORE) if self.in_workspace and len(locked.get(name, ())) > 1]
 
     def mismatch(self) -> str | None:
         """Return what does not match and why that breaks PubSub; None if everything matches."""
-        return self._mismatch_of_requested() or (self._mismatch_of_locked(self.locked) if self.locked else None)
+        wrong = self._mismatch_of_requested()
+        return wrong or (self._mismatch_of_locked(self.locked) if self.locked and not self.ambiguous else None)
 
     def _mismatch_of_requested(self) -> str | None:
         amplify, pubsub = self.requested.get(_AMPLIFY), self.requested.get(_PUBSUB)
-        if amplify is None:
+        if self._is_modular and pubsub is not None:
+            majors = {each for name in self._names if (each := major_of(self.requested[name])) is not None}
+            listed = ", ".join(f"{name} {self.requested[name]}" for name in self._names)
+            return f"{self.file} lists {listed}, several major versions: {_UNCONFIGURED}" if len(majors) > 1 else None
+        if amplify is None and not self._is_modular:
             return f"{self.file} does not list {_AMPLIFY}, which configures {_PUBSUB} and signs users in."
+        if amplify is None:
+            return f"{self.file} does not list {_PUBSUB}."
         major = major_of(amplify)
         if pubsub is None:
             if major is not None and major < _SEPARATE_SINCE:
@@ -124,22 +156,49 @@ def major_of(version: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _locked_versions(directory: Path) -> dict[str, set[str]] | None:
-    """Return the versions in a directory's lock file, by package name; None without one in a known format."""
+def _find_lock_file(file: Path) -> Path | None:
+    """Return the lock file next to package.json, or that of its workspace's root.
+
+    https://docs.npmjs.com/cli/using-npm/workspaces and https://pnpm.io/workspaces
+    """
+    own, *above = file.resolve().parents
+    for directory in (own, *(each for each in above if _is_workspace_root(each))):
+        for name in _LOCK_FILES:
+            if (directory / name).is_file():
+                return directory / name
+    return None
+
+
+def _is_workspace_root(directory: Path) -> bool:
+    package = directory / "package.json"
+    return (directory / "pnpm-workspace.yaml").is_file() or (package.is_file() and "workspaces" in _read_json(package))
+
+
+def _locked_versions(lock_file: Path) -> dict[str, set[str]] | None:
+    """Return the versions in a lock file, by package name; None if its format is unknown."""
     versions: defaultdict[str, set[str]] = defaultdict(set)
-    npm = directory / "package-lock.json"
-    if npm.is_file():
-        packages = _read_json(npm).get("packages", {})  # absent in lockfileVersion 1, before npm 7
-        for place, package in packages.items():
+    if lock_file.suffix == ".json":
+        document = _read_json(lock_file)
+        for place, package in document.get("packages", {}).items():
             if place and (version := package.get("version")):
                 versions[place.rpartition("node_modules/")[2]].add(str(version))
-        return versions or None
-    for name, pattern in (("yarn.lock", _YARN_PACKAGE), ("pnpm-lock.yaml", _PNPM_PACKAGE)):
-        if (directory / name).is_file():
-            for match in pattern.finditer(_read(directory / name)):
-                versions[match["name"]].add(match["version"])
-            break
+        if "packages" not in document:  # lockfileVersion 1, before npm 7
+            _add_dependencies(document, versions)
+    else:
+        pattern = _YARN_PACKAGE if lock_file.name == "yarn.lock" else _PNPM_PACKAGE
+        for match in pattern.finditer(_read(lock_file)):
+            versions[match["name"]].add(match["version"])
     return versions or None
+
+
+def _add_dependencies(package: Mapping[str, Any], versions: defaultdict[str, set[str]]) -> None:
+    """Add the versions of a lock file's nested dependencies.
+
+    https://docs.npmjs.com/cli/v6/configuring-npm/package-lock-json
+    """
+    for name, dependency in package.get("dependencies", {}).items():
+        versions[name].add(str(dependency.get("version")))
+        _add_dependencies(dependency, versions)
 
 
 def _read_json(file: Path) -> dict[str, Any]:
@@ -163,9 +222,9 @@ class PackagesMatch(BlockingCheck):
     """If the major versions differ, PubSub has neither configuration nor credentials.
 
     Amplify's [guide](https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub)
-    requires matching versions. Both packages must also use the same version of `@aws-amplify/core`. Give
-    `--package-json`. The check also reads the lock file in the same directory: `package-lock.json` (npm 7 or newer),
-    `yarn.lock` or `pnpm-lock.yaml`. Without a lock file it is unknown.
+    requires matching versions. Both packages must also use the same version of `@aws-amplify/core`. The check also
+    reads the lock file in the same directory or at the workspace's root: `package-lock.json`, `yarn.lock` or
+    `pnpm-lock.yaml`. Without a lock file it is unknown.
     """
 
     id = "PS105"
@@ -180,10 +239,18 @@ class PackagesMatch(BlockingCheck):
         packages = FrontEndPackages.read(file)
         if mismatch := packages.mismatch():
             return failed(mismatch, resource=str(file), fix=packages.fix)
-        if packages.locked is None:
+        if packages.ambiguous:
             return unknown(
-                f"{packages.versions} match in {file}, but the installed versions are not known: the directory has no "
-                "package-lock.json of npm 7 or newer, yarn.lock or pnpm-lock.yaml.",
+                f"{packages.lock_file} has several versions of {' and '.join(packages.ambiguous)}. It is the lock file "
+                f"of a workspace, and which of them {file} uses was not read.",
+                resource=str(file),
+                fix="Compare the versions yourself: npm ls aws-amplify @aws-amplify/pubsub @aws-amplify/core",
+            )
+        if packages.locked is None:
+            found = f"{packages.lock_file} was not read" if packages.lock_file else "there is no lock file"
+            return unknown(
+                f"{packages.versions} match in {file}, but the installed versions are not known: {found}. The check "
+                "reads package-lock.json, yarn.lock and pnpm-lock.yaml.",
                 resource=str(file),
                 fix="Give the package.json in the directory of the lock file, or compare the versions yourself: "
                 "npm ls aws-amplify @aws-amplify/pubsub @aws-amplify/core",

@@ -142,7 +142,9 @@ async def run_checks(
 
 def _allows_dependents(result: Result | None) -> bool:
     """Return whether dependent checks can run. A check that is not part of the run does not block them."""
-    return result is None or result.finding.status in (Status.PASSED, Status.WARNING) or result.finding.not_applicable
+    if result is None or not result.finding.blocks:
+        return True
+    return result.finding.status in (Status.PASSED, Status.WARNING) or result.finding.not_applicable
 
 
 async def _run(check: type[Check], context: Context) -> Finding:

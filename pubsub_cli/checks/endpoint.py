@@ -12,7 +12,7 @@ from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.network_path import ClockOffset, ConnectivityError, probe_path
-from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, warning
 from pubsub_client._endpoint import Endpoint, EndpointName
 from pubsub_client.outputs import Output
 
@@ -26,10 +26,10 @@ _NOT_SET_BY_NTP = timedelta(minutes=1)
 class EndpointIsRight(BlockingCheck):
     """Another account does not know the identity, and another region rejects the signature.
 
-    The endpoint is the host name of the type `iot:Data-ATS`. Browsers do not trust the certificate of the type
-    `iot:Data` ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html)). Amplify's
-    PubSub takes the endpoint as `wss://HOST/mqtt`, all other clients take only the host. Without AWS credentials the
-    check can verify neither the account nor a custom domain. PS404 checks the port.
+    The endpoint is the host name of the type `iot:Data-ATS`. Browsers do not trust the certificate of `iot:Data`
+    ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html)). Amplify's PubSub takes
+    the endpoint as `wss://HOST/mqtt`, other clients only the host. The check accepts both. Without AWS credentials it
+    can verify neither the account nor a custom domain.
     """
 
     id = "PS102"
@@ -39,36 +39,26 @@ class EndpointIsRight(BlockingCheck):
     requirements = frozenset()
 
     def examine(self, context: Context) -> Finding:
-        given, region = context.output(Output.PUBSUB_ENDPOINT), context.output(Output.REGION)
+        ids = context.deployment_ids
+        given = ids.endpoint if ids else context.output(Output.PUBSUB_ENDPOINT)
         name = EndpointName.parse(given)
-        if not name.is_bare:
-            return failed(_why_not_bare(given, name), resource=given, fix=_use(name.bare))
-        described = None
-        if context.as_operator:
-            described = context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"]
-        if described and EndpointName.parse(described).host == name.host:
-            return passed(name.bare)
-        fix: Fix = _use(described) if described else (_DESCRIBE, _use("HOST"))
-        if name.prefix is None and "amazonaws" not in name.host:
-            if context.as_operator and _is_custom_domain(context, name.host):
-                return passed(f"{name.bare}, a custom domain of this account")
+        finding = _judge_host(context, name)
+        if finding.status is Status.PASSED and not _has_usual_form(given, name):
             return warning(
-                f"{name.bare} does not have the form of AWS IoT's endpoints, PREFIX-ats.iot.REGION.amazonaws.com. It "
-                "works only if it is a custom domain of this account.",
-                resource=name.bare,
-                fix=fix,
+                f"The host is right, but {given} has neither of the two forms: Amplify's PubSub takes only "
+                f"{name.amplify_url}, all other clients take only the host.",
+                resource=given,
+                fix=_use(name.bare),
             )
-        if problems := _problems(name, region, described):
-            return failed(f"{name.bare} {', and '.join(problems)}.", resource=name.bare, fix=fix)
-        return passed(f"{name.bare}; only an operator can verify that it is this account's")
+        return finding
 
 
 class EndpointIsReached(Check):
     """A browser reports only that the socket was closed. This check names the step that failed, such as DNS or TLS.
 
-    A client needs outgoing port 443, or a proxy that tunnels to it (`HTTPS_PROXY`, with exceptions in `NO_PROXY`). It
-    must trust Amazon's certificate authorities, or the authority of a proxy that intercepts TLS (`AWS_CA_BUNDLE`). A
-    user's network can differ from this machine's.
+    A client needs outgoing port 443, or a proxy that tunnels to it (`HTTPS_PROXY`, `NO_PROXY`). It must trust
+    Amazon's certificate authorities, or that of a proxy that intercepts TLS (`AWS_CA_BUNDLE`). A user's network can
+    differ from this machine's.
     """
 
     id = "PS404"
@@ -88,10 +78,8 @@ class EndpointIsReached(Check):
 
 class ClockAgrees(Check):
     """AWS denies a request if the time in its signature is more than five minutes wrong
-    ([AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)).
-
-    The check compares the clock with the time in the endpoint's response, or in a response of AWS. A difference of more
-    than one minute is a warning, because NTP does not set such a clock. A user's clock can differ from this machine's.
+    ([AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)). A difference of more than one
+    minute is a warning, because NTP does not set such a clock. A user's clock can differ from this machine's.
     """
 
     id = "PS405"
@@ -148,19 +136,42 @@ def _is_custom_domain(context: Context, host: str) -> bool:
     return any(each.get("domainName") == host and each["domainConfigurationStatus"] == "ENABLED" for each in domains)
 
 
-def _why_not_bare(given: str, name: EndpointName) -> str:
-    if given == name.amplify_url:
-        return (
-            f"{given} is the form for Amplify's PubSub. This client and AWS's own take only the host, because the "
-            "signature covers it."
+def _has_usual_form(given: str, name: EndpointName) -> bool:
+    """Return whether an endpoint is a host, or a URL as Amplify's PubSub takes it; without TLS only on this machine."""
+    local = name.host == "localhost" or name.host.endswith(".localhost")
+    return given in {name.bare, name.amplify_url} or (local and given == f"ws://{name.bare}/mqtt")
+
+
+def _judge_host(context: Context, name: EndpointName) -> Finding:
+    """Return the finding for the host, in whichever form the endpoint is given."""
+    region, signed = context.output(Output.REGION), context.front_end.pubsub_region
+    described = None
+    if context.as_operator:
+        described = context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"]
+    fix: Fix = _use(described) if described else (_DESCRIBE, _use("HOST"))
+    if signed and signed != (name.region or region):
+        return failed(
+            f"The front end signs its connections for region {signed}, but {name.bare} is in {name.region or region}: "
+            "AWS IoT rejects the signature.",
+            resource=name.bare,
+            fix=f"Set the region of the front end's PubSub to {region}. {_use(described)}"
+            if described
+            else f"Set the region of the front end's PubSub to {region}.",
         )
-    parts = [
-        part for part in (name.scheme and f"the scheme {name.scheme}://", name.path and f"the path {name.path}") if part
-    ]
-    return (
-        f"{given} has {' and '.join(parts)}. Amplify's PubSub takes only {name.amplify_url}, all other clients take "
-        "only the host. Any other form gives the WebSocket request a wrong address or signature."
-    )
+    if described and EndpointName.parse(described).host == name.host:
+        return passed(name.bare)
+    if name.prefix is None and "amazonaws" not in name.host:
+        if context.as_operator and _is_custom_domain(context, name.host):
+            return passed(f"{name.bare}, a custom domain of this account")
+        return warning(
+            f"{name.bare} does not have the form of AWS IoT's endpoints, PREFIX-ats.iot.REGION.amazonaws.com. It "
+            "works only if it is a custom domain of this account.",
+            resource=name.bare,
+            fix=fix,
+        )
+    if problems := _problems(name, region, described):
+        return failed(f"{name.bare} {', and '.join(problems)}.", resource=name.bare, fix=fix)
+    return passed(f"{name.bare}; only an operator can verify that it is this account's")
 
 
 def _problems(name: EndpointName, region: str, described: str | None) -> list[str]:

@@ -16,7 +16,7 @@ from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach, diagnose_sign_in
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped, warning
 from pubsub_cli.iam.iot import attached_to
-from pubsub_cli.pool_users import read_identity
+from pubsub_cli.pool_users import is_identity_pool, read_identity
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
@@ -37,8 +37,7 @@ SIGN_IN_AGAIN = (
 
 class IdentityIsGiven(Check):
     """The identity pool returns the identity id for an ID token. It rejects tokens of other app clients and, if it
-    checks tokens, revoked ones. Without a token, the check reads the identity id from the user's marker, because no AWS
-    API returns it.
+    checks tokens, revoked ones. Without a token, the check reads the identity id from the user's marker.
     """
 
     id = "PS201"
@@ -76,6 +75,12 @@ class IdentityIsSignedIn(BlockingCheck):
     def examine(self, context: Context) -> Finding:
         identity_id, region = context.identity_id, context.output(Output.REGION)
         identity = read_identity(context.aws, region, identity_id)
+        if identity is None and is_identity_pool(context.aws, identity_id, context.output(Output.IDENTITY_POOL_ID)):
+            return failed(
+                f"{identity_id} is the id of an identity pool, not of a user's identity.",
+                resource=identity_id,
+                fix="Give the user's identity id (Amplify: (await fetchAuthSession()).identityId), or --user NAME.",
+            )
         if identity is None:
             return failed(
                 f"There is no identity {identity_id} in {region}. If it was deleted, the user gets a new one at the "
@@ -97,8 +102,8 @@ class IdentityIsSignedIn(BlockingCheck):
 
 
 class PolicyIsOnIdentities(BlockingCheck):
-    """AttachPolicy accepts any target. The identity pool's id looks like an identity id, but an attachment to it has no
-    effect. It is a warning unless the checked identity lacks the policy.
+    """The identity pool's id looks like an identity id. AttachPolicy accepts it, but the attachment has no effect. It
+    is a warning unless the checked identity lacks the policy.
     """
 
     id = "PS205"
@@ -123,9 +128,9 @@ class PolicyIsOnIdentities(BlockingCheck):
 
 
 class PolicyIsAttached(Check):
-    """AWS IoT refuses an identity without the policy. The trigger attaches it before Cognito issues tokens, so a later
-    attachment is a warning. The user's marker, the log and the queues show why it is missing. With `attachment:
-    self-attach`, `pubsub smoke` calls the self-attach route.
+    """AWS IoT refuses an identity without the policy. An attachment after the sign-in is a warning. The user's marker,
+    the log and the queues show why the policy is missing. With `attachment: self-attach`, `pubsub smoke` calls the
+    self-attach route.
     """
 
     id = "PS203"

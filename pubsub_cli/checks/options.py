@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from pubsub_cli.errors import PreconditionError
 from pubsub_client._credentials import id_token_claims
+from pubsub_client._endpoint import EndpointName
 from pubsub_client.outputs import Output
 
 
@@ -115,6 +116,8 @@ class FrontEndConfig:
     subscriptions: int | None = None
     """The number of topic filters that one connection subscribes to."""
     package_json: Path | None = None
+    pubsub_region: str | None = None
+    """The region in which it signs its connections."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ class DeploymentIds:
     user_pool_id: str
     identity_pool_id: str
     endpoint: str
+    """The host, alone or in a URL."""
     policy_name: str | None = None
     user_pool_client_id: str | None = None
 
@@ -135,7 +139,7 @@ class DeploymentIds:
             Output.USER_POOL_ID: self.user_pool_id,
             Output.USER_POOL_CLIENT_ID: self.user_pool_client_id,
             Output.IDENTITY_POOL_ID: self.identity_pool_id,
-            Output.PUBSUB_ENDPOINT: self.endpoint,
+            Output.PUBSUB_ENDPOINT: EndpointName.parse(self.endpoint).bare,
             Output.POLICY_NAME: self.policy_name,
         }
         return {name.value: value for name, value in known.items() if value}

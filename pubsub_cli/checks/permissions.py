@@ -18,17 +18,45 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleHoldsThePolicies, RoleTrustsThePool
-from pubsub_cli.checks.stack import RESTORE
-from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, warning
+from pubsub_cli.checks.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
+from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, unknown, warning
 from pubsub_cli.iam.documents import Policy, Statement
 from pubsub_cli.iam.evaluation import AwsDecision, EvaluatedRequest, Outcome, decide
-from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, reason_for_denial
-from pubsub_cli.iam.iot import MAX_VERSIONS, IotPolicy, attached_to, read_iot_policy, read_version, simulate_identity
-from pubsub_cli.iam.request import CONNECT, Request, RequestContext, front_end_requests, signed_in_context
+from pubsub_cli.iam.explanation import missing_statements, reason_for_denial, suggest_changes
+from pubsub_cli.iam.iot import (
+    MAX_VERSIONS,
+    IotPolicy,
+    attached_to,
+    read_iot_policy,
+    read_version,
+    simulate_identity,
+    things_of,
+)
+from pubsub_cli.iam.request import (
+    CONNECT,
+    RECEIVE,
+    RETAIN,
+    THING_VARIABLES,
+    Request,
+    RequestContext,
+    front_end_requests,
+    signed_in_context,
+)
 from pubsub_cli.iam.roles import Role, read_role, simulate_role
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
-from pubsub_client.policy_document import IDENTITY_SERVICES, identity_service
+from pubsub_client.policy_document import (
+    ACTIONS_WITHOUT_MANAGED_POLICY,
+    DATA_ACTIONS,
+    IDENTITY_SERVICES,
+    identity_service,
+)
+
+_NOT_TRUSTED = "InvalidIdentityPoolConfigurationException"
+_CHECK_TRUST = (
+    "A new sign-in does not help, because the identity pool cannot assume its role. An operator can find the reason in "
+    "the role's trust policy: pubsub doctor"
+)
 
 
 class CredentialsAreGiven(Check):
@@ -46,10 +74,11 @@ class CredentialsAreGiven(Check):
         try:
             credentials = await context.session.credentials()
         except SessionError as error:
+            reason = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
             return failed(
                 f"The identity pool gives the user no AWS credentials: {error}",
                 resource=context.output(Output.IDENTITY_POOL_ID),
-                fix=SIGN_IN_AGAIN,
+                fix=_CHECK_TRUST if reason == _NOT_TRUSTED else SIGN_IN_AGAIN,
             )
         end = credentials.expiration
         return passed(f"until {end:%H:%M:%S %Z}" if end else "without an expiration")
@@ -60,8 +89,7 @@ _INVALID_REQUEST = ("InvalidInput", "InvalidRequestException")
 """Errors for requests that AWS does not evaluate; the documents decide then."""
 _CHECK_CONDITION = "Check that the condition is met for the front end's requests"
 _ORGANIZATION = (
-    "Ask the administrators of the AWS organization to allow iot:Connect, iot:Subscribe, iot:Publish and iot:Receive "
-    "in this account"
+    f"Ask the administrators of the AWS organization to allow these actions in this account: {', '.join(DATA_ACTIONS)}"
 )
 
 
@@ -87,14 +115,14 @@ class Evaluation:
         return [each for each in self.requests if each.denied]
 
     @property
-    def undecided(self) -> list[EvaluatedRequest]:
+    def uncertain(self) -> list[EvaluatedRequest]:
         """The requests that depend on unknown values."""
-        return [each for each in self.requests if each.outcome is Outcome.UNDECIDED]
+        return [each for each in self.requests if each.outcome is Outcome.UNKNOWN]
 
     @property
     def unknown(self) -> list[str]:
-        """The condition keys and variables that the undecided requests depend on."""
-        return list(dict.fromkeys(key for each in self.undecided for key in each.decision.unknown))
+        """The condition keys and variables that these requests depend on."""
+        return list(dict.fromkeys(key for each in self.uncertain for key in each.decision.unknown))
 
     @property
     def detail(self) -> str:
@@ -147,7 +175,9 @@ def _requests(context: Context) -> list[Request]:
     return front_end_requests(context.arn_prefix("iot"), context.client_id, topics)
 
 
-def _request_context(context: Context, role_arn: str | None = None) -> RequestContext:
+def _request_context(
+    context: Context, role_arn: str | None = None, things: Sequence[str] | None = None
+) -> RequestContext:
     return signed_in_context(
         context.output(Output.REGION),
         context.output(Output.IDENTITY_POOL_ID),
@@ -155,7 +185,43 @@ def _request_context(context: Context, role_arn: str | None = None) -> RequestCo
         identity_id=context.policy_identity_id,
         client_id=context.client_id,
         role_arn=role_arn,
+        things=things,
     )
+
+
+def _things(context: Context, policies: Sequence[Policy], identity_id: str | None) -> list[str] | None:
+    """Return the things of the identity if a policy depends on them; None if they are not known or not needed."""
+    needed = any(THING_VARIABLES.lower() in json.dumps(each.document).lower() for each in policies)
+    if not needed or identity_id is None:
+        return None
+    try:
+        return things_of(context.aws.iot, identity_id)
+    except ClientError as error:
+        if not is_not_permitted(error):
+            raise
+        return None
+
+
+def _consequence(denied: Sequence[EvaluatedRequest]) -> str:
+    """Return what the front end sees, as a sentence.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+    """
+    actions = {each.request.action for each in denied}
+    if actions == {RECEIVE}:
+        return "AWS IoT keeps the connection open, but delivers no messages."
+    if actions == {RETAIN}:
+        return "AWS IoT closes the connection of a client that publishes a retained message; other messages work."
+    return "AWS IoT refuses the connection." if CONNECT in actions else "AWS IoT closes the connection."
+
+
+def _report_denial(
+    context: Context, denied: Sequence[EvaluatedRequest], cause: str, resource: str, fix: Fix
+) -> Finding:
+    """Return the finding for denied requests. Other deployments need not allow retained messages."""
+    only_retained = {each.request.action for each in denied} == {RETAIN}
+    report = warning if only_retained and context.deployment_ids else failed
+    return report(cause, resource=resource, fix=fix)
 
 
 def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
@@ -167,10 +233,10 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
 
 
 class RoleAllows(BlockingCheck):
-    """AWS IoT evaluates both the role and the IoT policy, and closes the connection if one of them denies a request.
+    """AWS IoT closes the connection if the role or the IoT policy denies a request.
 
-    IAM's policy simulator decides, and the role's documents show the reason. A condition on an unknown value, such as
-    an IP address, is a warning.
+    IAM's policy simulator decides, and the role's documents show the reason. A condition on an unknown value, such
+    as an IP address, is a warning.
     """
 
     id = "PS306"
@@ -181,7 +247,12 @@ class RoleAllows(BlockingCheck):
 
     def examine(self, context: Context) -> Finding:
         findings = [_check_role(context, role) for role in context.roles]
-        worst = (each for status in (Status.FAILED, Status.WARNING) for each in findings if each.status is status)
+        worst = (
+            each
+            for status in (Status.FAILED, Status.UNKNOWN, Status.WARNING)
+            for each in findings
+            if each.status is status
+        )
         return next(worst, passed("; ".join(dict.fromkeys(each.detail for each in findings if each.detail))))
 
 
@@ -198,18 +269,21 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
         role.boundary,
     )
     if denied := evaluation.denied:
-        return failed(
-            f"{in_use.who} ({role.name}) does not allow its users to {evaluation.text(denied)}. AWS IoT then closes "
-            "the connection, whatever the IoT policy allows.",
-            resource=role.arn,
-            fix=list(_role_fix(context, role, denied)),
+        return _report_denial(
+            context,
+            denied,
+            f"{in_use.who} ({role.name}) does not allow its users to {evaluation.text(denied)}. "
+            f"{_consequence(denied)[:-1]}, whatever the IoT policy allows.",
+            role.arn,
+            list(_role_fix(context, role, denied)),
         )
-    if undecided := evaluation.undecided:
-        return warning(
+    if uncertain := evaluation.uncertain:
+        return unknown(
             f"It is unknown whether {in_use.who[0].lower()}{in_use.who[1:]} ({role.name}) allows its users to "
-            f"{evaluation.text(undecided)}.",
+            f"{evaluation.text(uncertain)}.",
             resource=role.arn,
             fix=_CHECK_CONDITION,
+            blocks=False,
         )
     return passed(evaluation.detail)
 
@@ -225,19 +299,29 @@ def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) 
         elif decision.outcome is Outcome.EXPLICIT_DENY and decision.policy and decision.statement:
             _, statements = denying.setdefault(decision.policy.key, (decision.policy, {}))
             statements[decision.statement.text] = decision.statement
+        elif decision.outcome is Outcome.IMPLICIT_DENY and decision.policy is None:
+            causes.add("role" if each.request.action not in ACTIONS_WITHOUT_MANAGED_POLICY else "retained")
         elif decision.outcome is Outcome.IMPLICIT_DENY:
-            causes.add("boundary" if decision.policy else "role")
+            causes.add("boundary")
         else:
             causes.add("simulator")
     for policy, statements in denying.values():
-        yield from _stop_denying(role, policy, statements)
-    if "role" in causes and context.deployment_ids is None and context.own_topics:
+        if _is_guard(policy):
+            yield "Use topics that do not begin with $aws/, or set reservedTopics to true in cdk.json and deploy again"
+        else:
+            yield from _stop_denying(role, policy, statements)
+    of_stack = context.deployment_ids is None
+    if (of_stack and "retained" in causes) or ("role" in causes and of_stack and context.own_topics):
         yield RESTORE
     elif "role" in causes:
         data_access = f"arn:{role.arn.split(':')[1]}:iam::aws:policy/AWSIoTDataAccess"
         # Not safe for a role that is not the stack's, because it may be meant to allow less.
         parameters = {"RoleName": role.name, "PolicyArn": data_access}
-        yield AwsCommand("iam", "AttachRolePolicy", parameters, safe=context.deployment_ids is None)
+        yield AwsCommand("iam", "AttachRolePolicy", parameters, safe=of_stack)
+    if "retained" in causes and not of_stack:
+        retained = [each for each in denied if each.request.action in ACTIONS_WITHOUT_MANAGED_POLICY]
+        added = _missing(context, retained)
+        yield f"If the front end publishes retained messages, add to the role {role.name}: {added}"
     if "boundary" in causes and role.boundary:
         by_boundary = [each for each in denied if each.decision.policy is role.boundary]
         yield f"Add to {role.boundary.name}: {_missing(context, by_boundary)}"
@@ -245,6 +329,11 @@ def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) 
         yield _ORGANIZATION
     if "simulator" in causes:
         yield "Check the role in IAM's policy simulator: https://policysim.aws.amazon.com"
+
+
+def _is_guard(policy: Policy) -> bool:
+    """Return whether a policy is the control-plane guard of a stack of this toolkit, which no fix may remove."""
+    return any(each.construct_id in policy.key for each in (BOUNDARY, CONTROL_PLANE_DENY))
 
 
 def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement]) -> Iterator[str | AwsCommand]:
@@ -262,8 +351,8 @@ class PolicyAllows(BlockingCheck):
     """The check evaluates the attached policies, and the deployment's as if it were attached. AWS IoT's
     TestAuthorization decides, and the documents show the reason.
 
-    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/` for subscriptions; no
-    `client/`; MQTT wildcards, which are literal in a policy.
+    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/`; no `client/`; MQTT
+    wildcards, which are literal in a policy.
     """
 
     id = "PS307"
@@ -280,9 +369,10 @@ class PolicyAllows(BlockingCheck):
         if not names:
             return not_applicable("no IoT policy is given, and none is attached to the identity")
         policies, unread = _read_policies(context, names)
-        request_context = _request_context(context)
-        requests = _requests(context)
         documents = [each.policy for each in policies]
+        request_context = _request_context(context, things=_things(context, documents, identity_id))
+        # TestAuthorization does not test retained messages, and an unread policy might allow them.
+        requests = [each for each in _requests(context) if not unread or each.action != RETAIN]
 
         def ask_aws() -> dict[Request, AwsDecision]:
             if not identity_id:
@@ -294,22 +384,25 @@ class PolicyAllows(BlockingCheck):
         if denied := evaluation.denied:
             if unread and not all(each.aws for each in denied):
                 raise unread  # AWS IoT has not decided, and the unread policy might allow the request.
-            return failed(
-                f"The IoT policy does not allow the user to {evaluation.text(denied)}. AWS IoT closes the connection.",
-                resource=policies[0].arn,
-                fix=_policy_fix(context, policies, evaluation),
+            return _report_denial(
+                context,
+                denied,
+                f"The IoT policy does not allow the user to {evaluation.text(denied)}. {_consequence(denied)}",
+                policies[0].arn,
+                _policy_fix(context, policies, evaluation),
             )
         if (
-            evaluation.undecided
+            evaluation.uncertain
             and Requirement.IDENTITY not in context.available
             and set(evaluation.unknown) <= _OF_THE_IDENTITY
         ):
             return not_applicable(f"it depends on {', '.join(evaluation.unknown)}: give --user to check it")
-        if evaluation.undecided:
-            return warning(
-                f"It is unknown whether the IoT policy allows the user to {evaluation.text(evaluation.undecided)}.",
+        if evaluation.uncertain:
+            return unknown(
+                f"It is unknown whether the IoT policy allows the user to {evaluation.text(evaluation.uncertain)}.",
                 resource=policies[0].arn,
                 fix=_CHECK_CONDITION,
+                blocks=False,
             )
         return passed(evaluation.detail)
 
@@ -349,10 +442,18 @@ def _policy_fix(context: Context, policies: Sequence[IotPolicy], evaluation: Eva
     if _allows(policy.policy, requests, evaluation.context):
         return detach or "Check what the attached policies allow with `aws iot test-authorization`"
     as_deployed = deployed_document(context) if context.deployment_ids is None else None
+    if as_deployed is None:
+        service = identity_service(context.output(Output.REGION))
+        changes = suggest_changes(
+            (each.request for each in denied),
+            policy.policy,
+            evaluation.context,
+            context.policy_identity_id,
+            service,
+        )
+        return [*detach, *changes]
     if version := _earlier_version(context, policy, evaluation, as_deployed):
         return [*detach, version]
-    if as_deployed is None:
-        return [*detach, *_changes(context, policy.policy, evaluation)]
     if _allows(Policy.read("", policy.name, as_deployed), requests, evaluation.context):
         return [*detach, *_create_version(policy, as_deployed)]
     return "Add the topics to the setting topics in cdk.json and deploy again, or use topics that the policy allows"
@@ -363,22 +464,21 @@ def _allows(policy: Policy, requests: Sequence[Request], context: RequestContext
 
 
 def _earlier_version(
-    context: Context, policy: IotPolicy, evaluation: Evaluation, as_deployed: dict[str, Any] | None
+    context: Context, policy: IotPolicy, evaluation: Evaluation, as_deployed: dict[str, Any]
 ) -> AwsCommand | None:
-    """Return the command that activates an earlier version that allows all requests; safe if it was deployed."""
+    """Return the command that activates an earlier version with the deployed document, if it allows all requests."""
+    requests = [each.request for each in evaluation.requests]
     try:
         versions = {each: read_version(context.aws.iot, policy.name, each) for each in policy.others}
     except ClientError as error:
         if not is_not_permitted(error):
             raise
         return None
-    requests = [each.request for each in evaluation.requests]
-    good = [each for each, version in versions.items() if _allows(version, requests, evaluation.context)]
-    deployed = [each for each in good if versions[each].document == as_deployed]
-    if not good or (as_deployed and not deployed):
-        return None
-    parameters = {"policyName": policy.name, "policyVersionId": (deployed or good)[0]}
-    return AwsCommand("iot", "SetDefaultPolicyVersion", parameters, safe=bool(deployed))
+    for version, document in versions.items():
+        if document.document == as_deployed and _allows(document, requests, evaluation.context):
+            parameters = {"policyName": policy.name, "policyVersionId": version}
+            return AwsCommand("iot", "SetDefaultPolicyVersion", parameters, safe=True)
+    return None
 
 
 def _create_version(policy: IotPolicy, document: dict[str, Any]) -> list[AwsCommand]:
@@ -394,22 +494,3 @@ def _create_version(policy: IotPolicy, document: dict[str, Any]) -> list[AwsComm
         *([AwsCommand("iot", "DeletePolicyVersion", oldest)] if full else []),
         AwsCommand("iot", "CreatePolicyVersion", parameters, safe=True),
     ]
-
-
-def _changes(context: Context, policy: Policy, evaluation: Evaluation) -> list[str]:
-    """Return instructions to change a policy that is not the stack's, so that it allows the denied requests."""
-    changes: dict[str, None] = {}
-    missing = []
-    for each in evaluation.denied:
-        decision = decide(each.request, [policy], evaluation.context)
-        if decision.outcome is Outcome.EXPLICIT_DENY and decision.statement:
-            changes[f"Remove from {policy.name}: {decision.statement.text}"] = None
-            continue
-        mistake = next(iter(likely_mistakes(each.request, [policy], evaluation.context)), None)
-        if mistake and mistake.fix:
-            changes[mistake.fix] = None
-        else:
-            missing.append(each)
-    if missing:
-        changes[f"Add to {policy.name}: {_missing(context, missing)}"] = None
-    return list(changes)

@@ -18,7 +18,7 @@ from pubsub_client.policy_document import identity_service, policy_document
 
 class PolicyExists(BlockingCheck):
     """AWS IoT rejects signed-in users without an attached policy. `cdk deploy` does not restore a policy that was
-    deleted manually, because CloudFormation does not detect the deletion.
+    deleted manually.
     """
 
     id = "PS111"
@@ -48,7 +48,7 @@ class PolicyExists(BlockingCheck):
 
 class TriggerIsConfigured(BlockingCheck):
     """The trigger invokes the function that attaches the policy. Another deployment or a change in the console can
-    remove the trigger. Sign-ins then succeed, but do not attach the policy to the identities of new users.
+    remove the trigger. Sign-ins then succeed, but new users do not get the policy.
     """
 
     id = "PS112"
@@ -70,17 +70,15 @@ class TriggerIsConfigured(BlockingCheck):
             return passed(function_name)
         deployed = f"{context.arn_prefix('lambda')}:function:{function_name}"
         return failed(
-            f"The user pool's PostAuthentication trigger is {arn or 'not set'}, not {function_name}: "
-            "sign-ins do not attach the policy.",
+            f"The user pool's PostAuthentication trigger is {arn or 'not set'}; it must be "
+            f"{function_name}. Sign-ins do not attach the policy.",
             resource=pool_id,
             fix=set_triggers(user_pools, pool, {"PostAuthentication": deployed}),
         )
 
 
 class NoTestUsersAreLeft(BlockingCheck):
-    """A run that was killed cannot remove its test users. The check ignores test users that are less than an hour old,
-    because another run can still use them.
-    """
+    """A run that was killed cannot remove its test users. The check ignores those that are less than an hour old."""
 
     id = "PS113"
     group = Group.PROVISIONING

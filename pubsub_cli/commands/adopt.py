@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json as json_module
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, Any
 
 import typer
@@ -13,8 +15,10 @@ from pubsub_cli import options
 from pubsub_cli.adoption.discovery import Adopted, Candidate, candidates, find_adopted, parent_stacks
 from pubsub_cli.adoption.inspection import Inspection, inspect
 from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, AdoptionOptions, Plan, plan
+from pubsub_cli.app_config import AppConfig, region_of_ids
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.output import CommandResult, emit
 from pubsub_client.outputs import TRIGGERS
 from pubsub_client.policy_document import check_shared_topics, check_smoke_test_topics, check_topic_pattern
@@ -43,6 +47,15 @@ def adopt(
     amplify_stack: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Adopt this Amplify project, by its parent stack.", rich_help_panel=_IDS),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Adopt the pools in amplify_outputs.json, aws-exports.js, amplifyconfiguration.json or .env.",
+            rich_help_panel=_IDS,
+        ),
     ] = None,
     user_pool_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Adopt this user pool.", rich_help_panel=_IDS)
@@ -107,6 +120,7 @@ def adopt(
 
     Examples:
       pubsub adopt
+      pubsub adopt --config amplify_outputs.json
       pubsub adopt --amplify-stack amplify-shop-dev-120000 --attachment sign-in
     """
     chained = tuple(chained_trigger or ())
@@ -115,6 +129,16 @@ def adopt(
     if chained and attachment is not Attachment.SIGN_IN:
         raise typer.BadParameter("--chained-trigger goes with --attachment sign-in")
     _check_topics(topic or [], access_mode)
+    front_end_client_id = None
+    if config:
+        app = AppConfig.read(config)
+        if not (user_pool_id or identity_pool_id or app.user_pool_id or app.identity_pool_id):
+            raise PreconditionError(f"--config: {app.missing('user_pool_id', 'identity_pool_id')}: nothing to adopt")
+        if not user_pool_client_id and user_pool_id in (None, app.user_pool_id):
+            front_end_client_id = app.user_pool_client_id
+        user_pool_id = user_pool_id or app.user_pool_id
+        identity_pool_id = identity_pool_id or app.identity_pool_id
+    account = replace(account, region=region_of_ids(account.region, user_pool_id, identity_pool_id))
     if group and (identity_pool_id or amplify_stack):
         raise typer.BadParameter("--group goes with --user-pool-id: the groups of an identity pool have roles already")
     run, aws = account.start("adopt", json=json, redact=redact), account.aws
@@ -126,7 +150,7 @@ def adopt(
     )
     with aws_errors_explained(aws, amplify_stack or user_pool_id or identity_pool_id or "the account"):
         if amplify_stack or given != Adopted():
-            result = _plan_result(aws, given, amplify_stack, choices)
+            result = _plan_result(aws, given, amplify_stack, choices, front_end_client_id)
         else:
             stacks, pools = parent_stacks(aws), candidates(aws)
             result = CommandResult([*_candidates(stacks, pools)], {"candidates": _members(stacks, pools)})
@@ -149,13 +173,19 @@ def _check_topics(topics: list[str], access_mode: AccessMode) -> None:
         raise typer.BadParameter(f"--topic: {', '.join(map(repr, topics))} given; {error}") from None
 
 
-def _plan_result(aws: Aws, given: Adopted, amplify_stack: str | None, choices: AdoptionOptions) -> CommandResult:
+def _plan_result(
+    aws: Aws,
+    given: Adopted,
+    amplify_stack: str | None,
+    choices: AdoptionOptions,
+    front_end_client_id: str | None,
+) -> CommandResult:
     """Return the plan.
 
     Raises:
         PreconditionError: what to adopt does not exist or is ambiguous.
     """
-    adopted = find_adopted(aws, given, amplify_stack)
+    adopted = find_adopted(aws, given, amplify_stack, front_end_client_id)
     now = inspect(aws, adopted, (USUAL_POLICY_NAME, OTHER_POLICY_NAME), choices.groups)
     made = plan(adopted, now, choices)
     members = {

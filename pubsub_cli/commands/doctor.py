@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from pubsub_cli import options
+from pubsub_cli.adoption.plan import USUAL_POLICY_NAME
+from pubsub_cli.app_config import AppConfig, region_of_ids
 from pubsub_cli.apply_fixes import FixRunner
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
@@ -22,7 +24,10 @@ from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
 from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.explained_policy import show_explained_policy
 from pubsub_cli.finding import PubSubCommand, Status
+from pubsub_cli.iam.policy_file import explain_policy, read_policy_file
+from pubsub_cli.options import RunOptions
 from pubsub_cli.signals import interrupt_on_sigterm
 from pubsub_cli.terminal import check_can_confirm
 
@@ -71,8 +76,11 @@ class FrontEndOptions:
         ),
     ] = None
 
-    def config(self) -> FrontEndConfig:
+    def config(self, pubsub_region: str | None) -> FrontEndConfig:
         """Return the front end's settings.
+
+        Args:
+            pubsub_region: the region in which the front end signs its connections, if --config has it.
 
         Raises:
             PreconditionError: the file of --package-json cannot be read.
@@ -86,6 +94,7 @@ class FrontEndOptions:
             self.payload_bytes,
             self.subscriptions,
             self.package_json,
+            pubsub_region,
         )
 
 
@@ -93,6 +102,15 @@ class FrontEndOptions:
 class DeploymentIdOptions:
     """The options for a deployment that is not a stack of this toolkit."""
 
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Read the ids from the app's amplify_outputs.json, aws-exports.js, amplifyconfiguration.json or .env.",
+            rich_help_panel=_IDS,
+        ),
+    ] = None
     user_pool_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Check this user pool.", rich_help_panel=_IDS)
     ] = None
@@ -107,8 +125,36 @@ class DeploymentIdOptions:
         typer.Option(metavar="HOST", help="Check this AWS IoT endpoint of the front end.", rich_help_panel=_IDS),
     ] = None
     policy_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Check this IoT policy.", rich_help_panel=_IDS)
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Check this IoT policy. Default with --config: {USUAL_POLICY_NAME}, as in Amplify's guide.",
+            rich_help_panel=_IDS,
+        ),
     ] = None
+
+    def with_config(self) -> tuple[DeploymentIdOptions, str | None]:
+        """Return the options with values from --config, and the region in which the front end signs its connections.
+
+        Raises:
+            PreconditionError: the file cannot be read, or lacks a value that no option gives.
+        """
+        if self.config is None:
+            return self, None
+        app = AppConfig.read(self.config)
+        ids = replace(
+            self,
+            user_pool_id=self.user_pool_id or app.user_pool_id,
+            user_pool_client_id=self.user_pool_client_id or app.user_pool_client_id,
+            identity_pool_id=self.identity_pool_id or app.identity_pool_id,
+            endpoint=self.endpoint or app.endpoint,
+            policy_name=self.policy_name or app.policy_name or USUAL_POLICY_NAME,
+        )
+        lacking = [name for name in ("user_pool_id", "identity_pool_id", "endpoint") if not getattr(ids, name)]
+        if lacking:
+            options_ = ", ".join(f"--{name.replace('_', '-')}" for name in lacking)
+            raise PreconditionError(f"--config: {app.missing(*lacking)}; add the value, or give {options_}")
+        return ids, app.pubsub_region
 
     def deployment_ids(self, region: str | None, token: IdToken | None, *, as_operator: bool) -> DeploymentIds | None:
         """Return the deployment that the options describe; None if it is a stack.
@@ -161,6 +207,15 @@ def doctor(
     skip: options.Skip = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait up to --timeout for slow changes.")] = False,
     timeout: options.Timeout = options.DEFAULT_TIMEOUT,
+    policy_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Explain only the IoT policy document in this file, without AWS credentials.",
+            rich_help_panel=_FRONT_END,
+        ),
+    ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Run the fixes that add or restore something, then check again.")
     ] = False,
@@ -177,18 +232,35 @@ def doctor(
     Examples:
       pubsub doctor
       pubsub doctor --user ada --password-stdin
+      pubsub doctor --config amplify_outputs.json --user ada
       pubsub doctor --user ada --topic 'orders/#' --package-json package.json
+      pubsub doctor --policy-file policy.json --topic 'orders/#'
     """
     check_junit(junit)
     check_ids("--skip", skip or (), CHECKS)
     check_ids("--only", only or (), CHECKS)
+    if policy_file:
+        others = (fix, wait, as_end_user, only, junit, selected.user, selected.id_token, *vars(given_ids).values())
+        if any(others):
+            raise typer.BadParameter(
+                "--policy-file goes only with --topic, --client-id, --identity-id, --region, --json and --redact"
+            )
+        explained = explain_policy(
+            read_policy_file(policy_file),
+            front_end.topic or (),
+            client_id=front_end.client_id,
+            identity_id=selected.identity_id,
+            region=target.region,
+        )
+        show_explained_policy(RunOptions("doctor", stack=str(policy_file), json=json, redact=redact), explained)
     if yes and not fix:
         raise typer.BadParameter("--yes goes with --fix")
     if fix:
         check_can_confirm(yes=yes)
-    config = front_end.config()
+    given_ids, pubsub_region = given_ids.with_config()
+    config = front_end.config(pubsub_region)
     selector = _selector(selected, password_stdin)
-    target = replace(target, region=_region(target.region, given_ids.identity_pool_id))
+    target = replace(target, region=region_of_ids(target.region, given_ids.user_pool_id, given_ids.identity_pool_id))
     aws, name = target.aws, target.stack_name
     as_operator = not as_end_user and _has_credentials(aws)
     ids = given_ids.deployment_ids(aws.region, selector.id_token, as_operator=as_operator)
@@ -246,20 +318,6 @@ def _has_credentials(aws: Aws) -> bool:
     """
     with aws_errors_explained(aws, "AWS"):
         return aws.has_credentials
-
-
-def _region(region: str | None, identity_pool_id: str | None) -> str | None:
-    """Return the region: --region, or that in the identity pool's id.
-
-    Raises:
-        typer.BadParameter: the two options contradict each other.
-    """
-    pool_region, found, _ = (identity_pool_id or "").partition(":")
-    if not found:
-        return region
-    if region and region != pool_region:
-        raise typer.BadParameter(f"--region is {region}, but --identity-pool-id is in {pool_region}")
-    return pool_region
 
 
 def _selector(selected: options.IdentityOptions, password_stdin: bool) -> UserSelector:

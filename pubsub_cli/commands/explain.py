@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from pubsub_cli.options import RunOptions
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.terminal import MIN_COLUMNS, wrap_line
 
+_MAX_COLUMNS = 80
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 
 
@@ -50,9 +52,10 @@ def _list(checks: Sequence[type[Check]]) -> Iterator[str]:
 
 def _page(check: type[Check]) -> Iterator[str]:
     yield f"{check.id}  {check.title}"
+    width = min(max(shutil.get_terminal_size().columns, MIN_COLUMNS), _MAX_COLUMNS)
     for paragraph in _text(check).split("\n\n"):
         yield ""
-        yield from wrap_line(paragraph, MIN_COLUMNS)
+        yield from wrap_line(paragraph, width)
     if check.requires_trigger:
         yield ""
         yield "Does not apply with the setting `attachment: self-attach`."

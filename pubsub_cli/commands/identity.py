@@ -69,7 +69,7 @@ def _lines(found: dict[str, Any], subject: Subject, policy: str) -> list[str]:
         rows["marker"] = "none"
     if marker := found["marker"]:
         state = "current" if marker["current"] else "not current"
-        times = f"set {marker['attached_at']}, expires {marker['until']}".replace("+00:00", "Z")
+        times = f"set {marker['attached_at']}, expires {marker['until']}"
         rows["marker"] = f"{state}, {times}"
     if subject.identity_id:
         rows["identity id"] = subject.identity_id
@@ -78,4 +78,4 @@ def _lines(found: dict[str, Any], subject: Subject, policy: str) -> list[str]:
         rows["logins"] = ", ".join(found["logins"])
         rows["created"] = found["created"]
         rows["modified"] = found["last_modified"]
-    return [f"{name:<11}  {value}" for name, value in rows.items()]
+    return [f"{name:<11}  {value}".replace("+00:00", "Z") for name, value in rows.items()]

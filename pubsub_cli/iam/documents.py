@@ -92,7 +92,7 @@ class Statement:
     def unknown_keys(self, context: RequestContext) -> tuple[str, ...]:
         """Return the variables that are not known, and the keys of the conditions whose answer is not known."""
         patterns = (*self.resources, *self.not_resources) if self.has_variables else ()
-        names = [name for pattern in patterns for name in variable_names(pattern) if context.values_of(name) is None]
+        names = [name for pattern in patterns for name in variable_names(pattern) if _value(name, context) is None]
         keys = [condition.key for condition, met in self._evaluate_conditions(context) if met is None]
         return tuple(dict.fromkeys([*names, *keys]))
 
@@ -208,7 +208,8 @@ def _value(variable: str, context: RequestContext) -> Values | None:
     if variable in _ESCAPED:
         return (variable,)
     with_default = _WITH_DEFAULT.fullmatch(variable)
-    value = context.values_of(with_default[1] if with_default else variable)
+    name = with_default[1] if with_default else variable
+    value = context.values_of(name) if context.has_variable(name) else ()
     return (with_default[2],) if with_default and value == () else value
 
 

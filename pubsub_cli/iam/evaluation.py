@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     ALLOWED = "allowed"
     EXPLICIT_DENY = "explicit deny"
     IMPLICIT_DENY = "implicit deny"
-    UNDECIDED = "undecided"
+    UNKNOWN = "unknown"
     """It depends on a condition or a variable whose value is not known."""
 
 
@@ -31,7 +31,7 @@ class Decision:
         outcome: the outcome.
         policy: the policy of the deciding statement, or the boundary if it does not allow the request.
         statement: the deciding statement; None if no statement allows the request.
-        unknown: the condition keys and variables that an undecided request depends on.
+        unknown: the condition keys and variables that an unknown outcome depends on.
     """
 
     outcome: Outcome
@@ -87,11 +87,11 @@ class EvaluatedRequest:
             return documents
         if aws.outcome is Outcome.ALLOWED:
             return Outcome.ALLOWED
-        if documents is Outcome.UNDECIDED or (aws.by_organization and aws.missing):
-            return Outcome.UNDECIDED
-        if aws.outcome is Outcome.IMPLICIT_DENY and aws.missing:
-            return documents
-        return aws.outcome
+        if not aws.missing:
+            return aws.outcome
+        if aws.by_organization:
+            return Outcome.UNKNOWN
+        return aws.outcome if aws.outcome is Outcome.EXPLICIT_DENY and documents is not Outcome.UNKNOWN else documents
 
     @property
     def denied(self) -> bool:
@@ -102,7 +102,7 @@ class EvaluatedRequest:
     def disagreement(self) -> str | None:
         """Both decisions in words if they differ; None if they agree."""
         aws, decision = self.aws, self.decision
-        if aws is None or decision.outcome in {aws.outcome, Outcome.UNDECIDED}:
+        if aws is None or decision.outcome in {aws.outcome, Outcome.UNKNOWN}:
             return None
         by = f", by {decision.policy.name}" if decision.policy else ""
         lacking = f" without a value of {', '.join(aws.missing)}" if aws.missing else ""
@@ -139,7 +139,7 @@ def _decide_by_statements(
     request: Request, policies: Iterable[Policy], context: RequestContext, *, allows: bool
 ) -> Decision | None:
     """Return the decision of the statements of one effect: of the first that applies, or else of one that might."""
-    undecided = None
+    uncertain = None
     for policy in policies:
         for statement in policy.statements:
             if statement.allows is not allows or not statement.covers_action(request.action):
@@ -147,6 +147,6 @@ def _decide_by_statements(
             applies = all_of([statement.covers_resource(request.resource, context), statement.is_met(context)])
             if applies:
                 return Decision(Outcome.ALLOWED if allows else Outcome.EXPLICIT_DENY, policy, statement)
-            if applies is None and undecided is None:
-                undecided = Decision(Outcome.UNDECIDED, policy, statement, statement.unknown_keys(context))
-    return undecided
+            if applies is None and uncertain is None:
+                uncertain = Decision(Outcome.UNKNOWN, policy, statement, statement.unknown_keys(context))
+    return uncertain

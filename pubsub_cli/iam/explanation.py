@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pubsub_cli.iam.documents import VERSION, Policy, Statement, matches, variable_names
-from pubsub_cli.iam.evaluation import EvaluatedRequest, Outcome
-from pubsub_cli.iam.request import ANY_CLIENT_ID, CONNECT, KINDS, SOME_LEVEL, Request, RequestContext
+from pubsub_cli.finding import AwsCommand
+from pubsub_cli.iam.documents import VERSION, Condition, Policy, Statement, matches, variable_names
+from pubsub_cli.iam.evaluation import EvaluatedRequest, Outcome, decide
+from pubsub_cli.iam.request import (
+    ANY_CLIENT_ID,
+    CONNECT,
+    IS_ATTACHED,
+    KINDS,
+    SOME_LEVEL,
+    THING_VARIABLES,
+    Request,
+    RequestContext,
+)
 
 _ORGANIZATION = "a policy of the AWS organization (for example, a service control policy) does not allow it"
 _GIVE_CLIENT_ID = (
@@ -22,6 +33,15 @@ _ARN = re.compile(r"(arn:[^:]*:[^:]*:[^:]*:[^:]*):([^:].*)", re.DOTALL)
 _FIELDS = ("partition", "service", "region", "account")
 _KIND = re.compile(rf"(?:({'|'.join(sorted(set(KINDS.values()), key=len, reverse=True))})([/:]))?(.*)", re.DOTALL)
 _MQTT_WILDCARD = re.compile(r"(?<![^/])[+#](?![^/])")
+# In a malformed ARN: everything before client, topic or topicfilter, or before the last colon or the account id.
+_AFTER_ACCOUNT = re.compile(r".*?[:/](?=(?:client|topic|topicfilter)[/:])|.*:(?:\d{12}/)?", re.DOTALL)
+_QUOTED = re.compile(r"[\"'`<>]|^\s|\s$")
+_IDENTITY_ID = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)+:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SPECIAL = re.compile(r"[*?]|\$(?=\{)")
+VARIABLES = (
+    "AWS IoT has iot:ClientId, iot:DomainName, aws:SourceIp, cognito-identity.amazonaws.com:sub, :aud and :amr, "
+    f"iot:Certificate.* and {THING_VARIABLES}*"
+)
 
 
 def reason_for_denial(evaluated: EvaluatedRequest, policies: Sequence[Policy], context: RequestContext) -> str:
@@ -32,8 +52,13 @@ def reason_for_denial(evaluated: EvaluatedRequest, policies: Sequence[Policy], c
     match decision.outcome:
         case Outcome.EXPLICIT_DENY if decision.policy and decision.statement:
             return f"{decision.policy.name} denies it: {decision.statement.text}"
-        case Outcome.UNDECIDED if decision.policy and decision.statement:
-            return f"it depends on {', '.join(decision.unknown)} in {decision.policy.name}: {decision.statement.text}"
+        case Outcome.UNKNOWN if decision.policy and decision.statement:
+            reason = f"it depends on {', '.join(decision.unknown)} in {decision.policy.name}: {decision.statement.text}"
+            return (
+                f"{evaluated.aws.operation} reports {evaluated.aws.outcome}; {reason}"
+                if evaluated.denied and evaluated.aws
+                else reason
+            )
     candidates = [decision.policy] if decision.policy else policies
     mistakes = [f"{each.policy.name}: {each.text}" for each in likely_mistakes(evaluated.request, candidates, context)]
     if decision.policy:
@@ -54,23 +79,87 @@ def _reason_of_aws(evaluated: EvaluatedRequest) -> str:
 
 
 def missing_statements(requests: Iterable[Request], identity_id: str | None, service: str) -> list[dict[str, Any]]:
-    """Return the statements that allow the same requests to every user.
+    """Return the statements that allow the same requests to every user, without an identity id.
 
     Args:
-        requests: the requests of one user.
-        identity_id: the identity id in their resources, which the statements replace by its variable; None without one.
+        requests: the requests of one user, without those of :func:`other_identities`.
+        identity_id: the user's identity id, which the statements replace by its variable; None if it is not known.
         service: the name of Amazon Cognito identity pools in the region's policies.
     """
     actions: dict[str, list[str]] = {}
     for request in requests:
-        resource = request.resource.replace(ANY_CLIENT_ID, "*").replace(SOME_LEVEL, "*")
-        if identity_id:
-            resource = resource.replace(identity_id, f"${{{service}:sub}}")
+        name = _SPECIAL.sub(r"${\g<0>}", request.name)
+        name = name.replace(ANY_CLIENT_ID, "*").replace(SOME_LEVEL, "*")
+        variable = f"${{{service}:sub}}"
+        name = name.replace(identity_id, variable) if identity_id else _IDENTITY_ID.sub(variable, name)
+        resource = f"{request.prefix}:{KINDS[request.action]}/{name}"
         actions.setdefault(resource, []).append(request.action)
     resources: dict[tuple[str, ...], list[str]] = {}
     for resource, names in actions.items():
         resources.setdefault(tuple(dict.fromkeys(names)), []).append(resource)
     return [{"Effect": "Allow", "Action": [*names], "Resource": of_actions} for names, of_actions in resources.items()]
+
+
+def other_identities(request: Request, identity_id: str | None) -> list[str]:
+    """Return the identity ids of other users in a request, which no policy for all users can contain."""
+    return [each for each in identity_ids(request.name) if identity_id not in {None, each}]
+
+
+def identity_ids(text: str) -> list[str]:
+    """Return the identity ids in a text."""
+    return _IDENTITY_ID.findall(text)
+
+
+def mqtt_wildcards(name: str) -> bool:
+    """Return whether a name in a policy has MQTT wildcards, which are literal there."""
+    return _MQTT_WILDCARD.search(name) is not None
+
+
+def is_quoted(name: str) -> bool:
+    """Return whether a name in a policy has quotation marks, angle brackets or outer spaces."""
+    return _QUOTED.search(name) is not None
+
+
+def suggest_changes(
+    requests: Iterable[Request], policy: Policy, context: RequestContext, identity_id: str | None, service: str
+) -> list[str | AwsCommand]:
+    """Return what lets one user's denied requests pass, without a command that changes the policy.
+
+    Many users have the same policy. So the instructions add statements for exactly the denied requests, with a variable
+    instead of the identity id. They remove neither denials nor conditions.
+
+    Args:
+        requests: requests that the policy denies.
+        policy: the policy.
+        context: the values of condition keys and variables.
+        identity_id: the user's identity id; None if it is not known.
+        service: the name of Amazon Cognito identity pools in the region's policies.
+    """
+    changes: dict[str, str | AwsCommand] = {}
+    missing = []
+    for request in requests:
+        decision = decide(request, [policy], context)
+        mistake = next(iter(likely_mistakes(request, [policy], context)), None)
+        if others := other_identities(request, identity_id):
+            change: str | AwsCommand = f"Use the user's own identity id instead of {', '.join(others)}, another user's"
+        elif decision.outcome is Outcome.EXPLICIT_DENY and decision.statement:
+            change = (
+                f"Use topics and client ids that {policy.name} does not deny, or ask the owner of the policy about "
+                f"{decision.statement.text}"
+            )
+        elif mistake and mistake.fix:
+            change = mistake.fix
+        else:
+            missing.append(request)
+            continue
+        changes[str(change)] = change
+    if missing:
+        statements = missing_statements(missing, identity_id, service)
+        text = ",".join(json.dumps(each, separators=(",", ":")) for each in statements)
+        changes[text] = f"Add to {policy.name}: {text}"
+        if "${" in text and policy.document.get("Version") != VERSION:
+            changes[VERSION] = f'Set "Version":"{VERSION}" in {policy.name}, otherwise it has no variables'
+    return list(changes.values())
 
 
 @dataclass(frozen=True)
@@ -80,13 +169,13 @@ class LikelyMistake:
     Args:
         text: the mistake, as a part of a sentence.
         policy: the policy.
-        fix: the change that corrects the mistake; None if a statement is missing.
-        corrected: the corrected resource; None if no resource is wrong.
+        fix: what the front end or its operator must do; None if a statement is missing.
+        corrected: the corrected resource, as its author probably meant it; None if no resource is wrong.
     """
 
     text: str
     policy: Policy
-    fix: str | None = None
+    fix: str | AwsCommand | None = None
     corrected: str | None = None
 
 
@@ -113,18 +202,30 @@ def _mistakes(
 ) -> Iterator[LikelyMistake]:
     """Yield the likely mistakes of a statement in its conditions, and in its resources of these kinds."""
     if statement.covers_resource(request.resource, context):
-        if statement.is_met(context) is False:
-            keys = ", ".join(each.key for each in statement.conditions)
-            text = f"its condition on {keys} is not met: {statement.text}"
-            yield LikelyMistake(text, policy, f"Allow it in {policy.name} without the condition on {keys}")
+        if unmet := statement.unmet_conditions(context):
+            text = f"{'; '.join(_why_unmet(each, context) for each in unmet)}: {statement.text}"
+            yield LikelyMistake(text, policy, _meet(unmet, context))
         return
     for resource in statement.resources:
+        if statement.has_variables and (missing := _missing_variables(request, resource, context)):
+            names = " and ".join(f"${{{each}}}" for each in missing)
+            yield LikelyMistake(
+                f"{resource} never matches, because AWS IoT policies have no variable {names} ({VARIABLES})",
+                policy,
+                f"Replace {names} in {policy.name}. For a user's own topics, use the variable of the identity id. For "
+                "topics of a group, attach a policy of that group to the identities of its users",
+            )
+            continue
+        if statement.has_variables and _is_of_a_thing(request, resource, context):
+            text = f"{resource} needs a thing of the identity whose name is the client id, and there is none"
+            yield LikelyMistake(text, policy, _attach_thing(context))
+            continue
         if _Resource.parse(resource).kind not in kinds:
             continue
         if found := _correction(request, resource, context):
             text, corrected = found
-            fix = f"In {policy.name}, replace {resource} with {corrected}" if corrected else _GIVE_CLIENT_ID
-            yield LikelyMistake(text, policy, fix, corrected)
+            text = f"{text}; correct it to {corrected}" if corrected else text
+            yield LikelyMistake(text, policy, None if corrected else _GIVE_CLIENT_ID, corrected)
         elif (
             not statement.has_variables
             and variable_names(resource)
@@ -133,6 +234,53 @@ def _mistakes(
             version = f'"Version":"{VERSION}"'
             text = f"the variable in {resource} is replaced only in a document with {version}"
             yield LikelyMistake(text, policy, f"Set {version} in {policy.name}")
+
+
+def _why_unmet(condition: Condition, context: RequestContext) -> str:
+    """Return why a condition is not met, as a part of a sentence."""
+    values = " or ".join(context.values_of(condition.key) or ("absent",))
+    required = " or ".join(condition.expected)
+    return f"its condition on {condition.key} is not met ({condition.operator} {required}; the value is {values})"
+
+
+def _meet(unmet: Sequence[Condition], context: RequestContext) -> str | AwsCommand:
+    """Return how the front end can meet conditions. The fix never removes one, because all users have the policy."""
+    if all(each.key.lower() == IS_ATTACHED.lower() for each in unmet):
+        return _attach_thing(context)
+    keys = ", ".join(each.key for each in unmet)
+    return f"Meet the condition on {keys}, or ask the owner of the policy whether it must apply to every user"
+
+
+def _attach_thing(context: RequestContext) -> str | AwsCommand:
+    """Return the command that attaches the thing with the client id to the identity.
+
+    https://docs.aws.amazon.com/iot/latest/apireference/API_AttachThingPrincipal.html
+    """
+    (client_id,) = context.values_of("iot:ClientId") or ("",)
+    principal = next((values[0] for key, values in context.values.items() if key.endswith(":sub")), None)
+    if principal is None or client_id.endswith(ANY_CLIENT_ID):
+        return "Give Amplify PubSub the name of the user's thing as clientId, and check it with --client-id and --user"
+    return AwsCommand("iot", "AttachThingPrincipal", {"thingName": client_id, "principal": principal})
+
+
+def _missing_variables(request: Request, resource: str, context: RequestContext) -> list[str]:
+    """Return the variables that do not exist, if the resource would match with them."""
+    missing = [each for each in variable_names(resource) if not context.has_variable(each.partition(",")[0].strip())]
+    pattern = resource
+    for each in missing:
+        pattern = pattern.replace(f"${{{each}}}", "*")
+    return missing if missing and matches(pattern, request.resource, context) is not False else []
+
+
+def _is_of_a_thing(request: Request, resource: str, context: RequestContext) -> bool:
+    """Return whether a resource would match if the identity had a thing."""
+    names = [each for each in variable_names(resource) if each.lower().startswith(THING_VARIABLES.lower())]
+    if not names or any(context.values_of(each) != () for each in names):
+        return False
+    pattern = resource
+    for each in names:
+        pattern = pattern.replace(f"${{{each}}}", "*")
+    return matches(pattern, request.resource, context) is not False
 
 
 @dataclass(frozen=True)
@@ -154,7 +302,7 @@ class _Resource:
     @classmethod
     def parse(cls, resource: str) -> Self:
         arn = _ARN.fullmatch(resource)
-        rest = arn[2] if arn else resource.rpartition(":")[2]
+        rest = arn[2] if arn else _AFTER_ACCOUNT.sub("", resource.strip(" \"'`"))
         kind, separator, name = _KIND.fullmatch(rest).groups()  # type: ignore[union-attr]
         return cls(arn[1] if arn else None, kind, separator, name)
 
@@ -188,8 +336,10 @@ def _possible_mistakes(
         yield "kind", f"{resource} is a {parts.kind}/, but AWS IoT checks {kind}/ for {request.action}"
     elif parts.separator != "/":
         yield "kind", f"{resource} has no slash after {kind}"
-    if _MQTT_WILDCARD.search(parts.name):
+    if mqtt_wildcards(parts.name):
         yield "wildcard", f"+ and # are literal in {resource}; the wildcard of policies is *"
+    if is_quoted(parts.name):
+        yield "quotes", f"quotation marks, angle brackets and outer spaces are literal in {resource}"
     if request.action == CONNECT and request.name == ANY_CLIENT_ID and variable_names(parts.name):
         yield "client", f"{resource} allows only one client id: give Amplify PubSub that clientId"
 
@@ -209,6 +359,8 @@ def _corrected(request: Request, parts: _Resource, mistakes: Sequence[str]) -> s
     name = parts.name
     if "wildcard" in mistakes:
         name = _MQTT_WILDCARD.sub("*", name)
+    if "quotes" in mistakes:
+        name = re.sub(r"[\"'`<>]", "", name).strip()
     if "client" in mistakes:
         name = "*"
     if "kind" in mistakes:

@@ -76,6 +76,19 @@ def attached_to(iot: IoTClient, identity_id: str) -> list[str]:
     return [each["policyName"] for page in pages for each in page["policies"]]
 
 
+def things_of(iot: IoTClient, identity_id: str) -> list[str]:
+    """Return the names of the things that an identity is attached to.
+
+    Raises:
+        botocore.exceptions.ClientError: the call is not permitted.
+    """
+    try:
+        pages = [*iot.get_paginator("list_principal_things").paginate(principal=identity_id)]
+    except iot.exceptions.ResourceNotFoundException:
+        return []
+    return [thing for page in pages for thing in page["things"]]
+
+
 def simulate_identity(
     iot: IoTClient,
     identity_id: str,
@@ -85,7 +98,7 @@ def simulate_identity(
     *,
     with_policy: str | None,
 ) -> dict[Request, AwsDecision]:
-    """Have AWS IoT test requests against the policies attached to an identity.
+    """Have AWS IoT test requests against the policies attached to an identity. It cannot test retained messages.
 
     AWS IoT also evaluates the identity pool's role for authenticated users, which is not the role of every user. A
     denial does not name its origin. So denied requests are tested again without the identity pool. A denial that
@@ -107,7 +120,8 @@ def simulate_identity(
     """
     added = [with_policy] if with_policy else []
     options: dict[str, Any] = {"principal": identity_id, "clientId": client_id, "policyNamesToAdd": added}
-    decisions = _test(iot, requests, **options, cognitoIdentityPoolId=identity_pool_id)
+    testable = [each for each in requests if each.action in _IOT_ACTIONS]
+    decisions = _test(iot, testable, **options, cognitoIdentityPoolId=identity_pool_id)
     denied = [request for request, decision in decisions.items() if decision.outcome is not Outcome.ALLOWED]
     for request, decision in _test(iot, denied, **options).items():
         if decision.outcome is Outcome.ALLOWED or decision.missing:

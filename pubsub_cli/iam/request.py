@@ -7,20 +7,21 @@ https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Final
 
 from pubsub_client._messages import matches
-from pubsub_client.policy_document import IDENTITY_SERVICES
+from pubsub_client.policy_document import DATA_ACTIONS, IDENTITY_SERVICES
 
 CONNECT: Final = "iot:Connect"
 SUBSCRIBE: Final = "iot:Subscribe"
 PUBLISH: Final = "iot:Publish"
 RECEIVE: Final = "iot:Receive"
+RETAIN: Final = "iot:RetainPublish"
 
-KINDS: Final = {CONNECT: "client", SUBSCRIBE: "topicfilter", PUBLISH: "topic", RECEIVE: "topic"}
+KINDS: Final = DATA_ACTIONS
 """The kind of resource that AWS IoT checks for each action."""
 
 ANY_CLIENT_ID: Final = "3f2b9c1e-7a54-4d08-9e61-0c8d5a7b2f43"
@@ -114,13 +115,16 @@ class Request:
                 return f"subscribe to {self.name}"
             case "iot:Publish":
                 return f"publish to {self.name}"
+            case "iot:RetainPublish":
+                return f"publish retained messages to {self.name}"
         return f"receive messages of {self.name}"
 
 
 def front_end_requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -> list[Request]:
     """Return a front end's requests: to connect, and to use each topic in all ways that AWS IoT has for it.
 
-    Clients cannot publish to a topic filter with wildcards. They receive from a topic that matches the filter.
+    Clients cannot publish to a topic filter with wildcards. They receive from a topic that matches the filter. Retained
+    messages are not requested on reserved topics.
 
     Args:
         arn_prefix: the start of the ARNs, ``arn:<partition>:iot:<region>:<account id>``.
@@ -135,26 +139,67 @@ def front_end_requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -
             requests.append((SUBSCRIBE, topic))
         if TopicUse.PUBLISH in use and received == topic:
             requests.append((PUBLISH, topic))
+            if not topic.startswith("$"):
+                requests.append((RETAIN, topic))
         if TopicUse.SUBSCRIBE in use:
             requests.append((RECEIVE, received))
     return [Request(action, f"{arn_prefix}:{KINDS[action]}/{name}") for action, name in requests]
 
 
+THING_VARIABLES: Final = "iot:Connection.Thing."
+"""The start of the names of the thing policy variables."""
+IS_ATTACHED: Final = f"{THING_VARIABLES}IsAttached"
+
+_CLAIMS = ("sub", "aud", "amr")
+_IOT_VARIABLES = ("iot:clientid", "iot:domainname", "aws:sourceip")
+_CERTIFICATE_VARIABLES = "iot:certificate."
+
+
 @dataclass(frozen=True)
 class RequestContext:
-    """The known values of condition keys and policy variables, by their names in lower case."""
+    """The known values of condition keys and policy variables.
+
+    Args:
+        values: the values, by names in lower case.
+        of_iot: whether the policies are IoT policies, which have only the variables that AWS IoT documents.
+    """
 
     values: Mapping[str, Values] = field(default_factory=dict)
+    of_iot: bool = False
 
     def values_of(self, key: str) -> Values | None:
-        """Return the values of a key; None if they are not known."""
+        """Return the values of a condition key; None if they are not known."""
         name = key.lower()
         if name in self.values:
             return self.values[name]
-        # A Cognito identity has no certificate. It can be attached to things, but these are not known here.
-        # https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
-        # https://docs.aws.amazon.com/iot/latest/apireference/API_AttachThingPrincipal.html
-        return () if name.startswith("iot:certificate.") else None
+        if _is_missing_claim(name) or name.startswith(_CERTIFICATE_VARIABLES):  # an identity has no certificate
+            return ()
+        attached = self.values.get(IS_ATTACHED.lower())
+        return () if attached == ("false",) and name.startswith(THING_VARIABLES.lower()) else None
+
+    def has_variable(self, variable: str) -> bool:
+        """Return whether a policy variable exists. One that does not exist has no value, and matches nothing.
+
+        https://docs.aws.amazon.com/iot/latest/developerguide/basic-policy-variables.html
+        https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+        https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
+        https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
+        """
+        name = variable.lower()
+        if _is_missing_claim(name):
+            return False
+        documented = (
+            name in _IOT_VARIABLES
+            or name.startswith((_CERTIFICATE_VARIABLES, THING_VARIABLES.lower()))
+            or name.partition(":")[0] in IDENTITY_SERVICES
+        )
+        return documented or not self.of_iot
+
+
+def _is_missing_claim(name: str) -> bool:
+    """Return whether a name is that of a claim of an identity's token that Cognito does not provide."""
+    service, _, claim = name.partition(":")
+    return service in IDENTITY_SERVICES and claim not in _CLAIMS
 
 
 def signed_in_context(
@@ -165,6 +210,7 @@ def signed_in_context(
     identity_id: str | None = None,
     client_id: str | None = None,
     role_arn: str | None = None,
+    things: Collection[str] | None = None,
 ) -> RequestContext:
     """Return the context of a signed-in user's requests to AWS IoT. A value of None is not known.
 
@@ -178,6 +224,7 @@ def signed_in_context(
         identity_id: the user's identity id.
         client_id: the MQTT client id.
         role_arn: the role of the user's credentials; None for IoT policies, which are evaluated without a role.
+        things: the names of the things that the identity is attached to.
     """
     values: dict[str, Values] = {"aws:securetransport": ("true",), "aws:requestedregion": (region,)}
     provider = f"cognito-idp.{region}.amazonaws.com/{user_pool_id}"
@@ -194,4 +241,16 @@ def signed_in_context(
     if role_arn:
         values["aws:principalarn"] = (role_arn,)
         values["aws:principalaccount"] = (role_arn.split(":")[4],)
-    return RequestContext(values)
+    if things is not None and client_id is not None:
+        values |= _thing_values(things, client_id)
+    return RequestContext(values, of_iot=role_arn is None)
+
+
+def _thing_values(things: Collection[str], client_id: str) -> dict[str, Values]:
+    """Return the values of the thing policy variables. The client id must be the name of a thing of the identity.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+    """
+    if client_id in things:
+        return {IS_ATTACHED.lower(): ("true",), f"{THING_VARIABLES}ThingName".lower(): (client_id,)}
+    return {IS_ATTACHED.lower(): ("false",)}

@@ -10,7 +10,7 @@ from pubsub_cli.checks.options import IdToken
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, operation_error
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.pool_users import Marker, PoolUser, read_identity, read_user
+from pubsub_cli.pool_users import Marker, PoolUser, is_identity_pool, read_identity, read_user
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -94,6 +94,10 @@ def describe_identity(deployment: Deployment, identity_id: str) -> IdentityDescr
     region, user_pool = deployment.output(Output.REGION), deployment.output(Output.USER_POOL_ID)
     fix = "Look up the user instead: pubsub identity --user NAME"
     identity = read_identity(deployment.aws, region, identity_id)
+    if identity is None and is_identity_pool(deployment.aws, identity_id, deployment.output(Output.IDENTITY_POOL_ID)):
+        raise operation_error(
+            f"{identity_id} is the id of an identity pool, not of a user's identity.", resource=identity_id, fix=fix
+        )
     if identity is None:
         raise operation_error(f"There is no identity {identity_id} in {region}.", resource=identity_id, fix=fix)
     if not any(login.endswith(f"/{user_pool}") for login in identity.get("Logins", ())):

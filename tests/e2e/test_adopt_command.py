@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,9 +54,18 @@ def test_adopt_without_options_lists_candidates(project: AmplifyProject) -> None
     assert [each["id"] for each in listed["identity_pools"]] == [project.identity_pool_id]
 
 
-@pytest.mark.parametrize("by", ["the parent stack", "the identity pool"])
-def test_adopt_prints_pools_clients_and_roles_as_settings(project: AmplifyProject, by: str) -> None:
+@pytest.mark.parametrize("by", ["the parent stack", "the identity pool", "the configuration file"])
+def test_adopt_prints_pools_clients_and_roles_as_settings(project: AmplifyProject, by: str, tmp_path: Path) -> None:
+    file = tmp_path / "amplifyconfiguration.json"
+    config = {
+        "aws_project_region": project.cloud.region,
+        "aws_user_pools_id": project.user_pool_id,
+        "aws_user_pools_web_client_id": project.web_client_id,
+        "aws_cognito_identity_pool_id": project.identity_pool_id,
+    }
+    file.write_text(json.dumps(config))
     options = {
+        "the configuration file": ("--config", str(file)),
         "the parent stack": ("--amplify-stack", STACK),
         "the identity pool": ("--identity-pool-id", project.identity_pool_id),
     }
@@ -63,6 +74,21 @@ def test_adopt_prints_pools_clients_and_roles_as_settings(project: AmplifyProjec
     assert settings == {"adopt": project.adopt}
     read_settings(settings, None)
     assert document["exit_code"] == 0
+
+
+def test_adopt_puts_the_app_client_of_the_configuration_file_first(project: AmplifyProject, tmp_path: Path) -> None:
+    file = tmp_path / "amplify_outputs.json"
+
+    def adopt(client_id: str) -> subprocess.CompletedProcess[str]:
+        file.write_text(json.dumps({"auth": {"user_pool_id": project.user_pool_id, "user_pool_client_id": client_id}}))
+        return _run(project, "--json", "--config", str(file))
+
+    for first, second in permutations([project.web_client_id, project.native_client_id]):
+        settings = json.loads(adopt(first).stdout)["adopt"]["settings"]
+        assert settings["adopt"]["userPoolClientIds"] == [first, second]
+    done = adopt("deleted")
+    assert done.returncode == 2
+    assert "the front end's app client deleted is not one of" in done.stderr
 
 
 def test_adopt_of_a_user_pool_creates_an_identity_pool(project: AmplifyProject) -> None:
@@ -154,6 +180,18 @@ def test_adopt_is_blocked_by_a_trigger_unless_it_is_chained(project: AmplifyProj
         project.set_triggers()
 
 
+def test_adopt_is_blocked_by_inline_policies_near_the_limit(project: AmplifyProject) -> None:
+    iam = project.cloud.client("iam")
+    buckets = [f"arn:aws:s3:::shop-{number:03}-{'x' * 40}/*" for number in range(150)]
+    theirs = policy_document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": buckets})
+    iam.put_role_policy(RoleName=project.auth_role, PolicyName="theirs", PolicyDocument=theirs)
+    try:
+        (blocker,) = _adopt(project, "--amplify-stack", STACK)["adopt"]["blockers"]
+        assert f"The inline policies of the role {project.auth_role} have " in blocker["cause"]
+    finally:
+        iam.delete_role_policy(RoleName=project.auth_role, PolicyName="theirs")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -221,8 +259,13 @@ def test_adopt_needs_exactly_the_documented_permissions(project: AmplifyProject)
             return all(_run(project, *each, **keys).returncode == 0 for each in ((), ("--amplify-stack", STACK)))
 
     _make_identity(project)
+    iam, policy = project.cloud.client("iam"), {"RoleName": project.auth_role, "PolicyName": "theirs"}
+    iam.put_role_policy(
+        **policy, PolicyDocument=policy_document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
+    )
     assert passes(statements)
     assert [action for action, left in without_each(statements) if passes(left)] == []
+    iam.delete_role_policy(**policy)
 
 
 def _make_identity(project: AmplifyProject) -> None:

@@ -76,18 +76,20 @@ def test_amplify_outputs_contain_the_endpoints_for_the_app(deployment: Deploymen
     }
 
 
-def test_outputs_replaces_a_file_through_its_link_and_only_on_success(deployment: Deployment, tmp_path: Path) -> None:
+def test_outputs_merges_into_a_file_through_its_link_and_only_on_success(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     file, link = tmp_path / "outputs.json", tmp_path / "link.json"
-    file.write_text("old")
+    file.write_text('{"mine": 1, "RetryQueueUrl": "old"}')
     link.symlink_to(file)
     done = deployment.pubsub("outputs", "--stack", "Other", "--file", str(link))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("pubsub: there is no stack Other in us-east-1")
-    assert file.read_text() == "old"
+    assert file.read_text() == '{"mine": 1, "RetryQueueUrl": "old"}'
     done = deployment.pubsub("outputs", "--file", str(link))
     assert (done.returncode, done.stdout) == (0, "")
-    assert json.loads(file.read_text()) == deployment.outputs
+    assert json.loads(file.read_text()) == {"mine": 1, **deployment.outputs}
     assert link.is_symlink()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link.json", "outputs.json"]
 

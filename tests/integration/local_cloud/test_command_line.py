@@ -84,7 +84,7 @@ def test_cloud_of_up_outlives_it_until_down(local_cloud: CommandLine) -> None:
     assert not cloud.answers()
     assert list(local_cloud.state.directory.iterdir()) == []
     again = local_cloud("down")
-    assert (again.returncode, again.stdout) == (0, "No local cloud is running.\n")
+    assert (again.returncode, again.stdout) == (0, f"No local cloud of {local_cloud.state.directory} is running.\n")
 
 
 def test_concurrent_up_finds_the_cloud_of_the_first(local_cloud: CommandLine, cloud: LocalCloud) -> None:
@@ -171,7 +171,7 @@ def test_down_does_not_end_another_process_with_the_stored_id(local_cloud: Comma
         local_cloud.state.remember(cloud)
         saved = {"port": cloud.port, "pid": other_process.pid, "region": cloud.region}
         (local_cloud.state.directory / "cloud.json").write_text(json.dumps(saved))
-        assert local_cloud("down").stdout == "No local cloud is running.\n"
+        assert local_cloud("down").stdout == f"No local cloud of {local_cloud.state.directory} is running.\n"
         assert other_process.poll() is None
         assert cloud.answers()
         other_process.communicate(b"\n")

@@ -72,6 +72,16 @@ def test_adoption_without_problems_has_no_notes_and_no_blockers() -> None:
             AdoptionOptions(),
             "The role authRole would have 11 managed policies, but the quota is 10.",
         ),
+        (
+            {"roles": (replace(_ROLE, inline_characters=10_100),)},
+            AdoptionOptions(),
+            "The inline policies of the role authRole have 10100 characters. The stack adds about 200, and IAM's limit",
+        ),
+        (
+            {"roles": (replace(_ROLE, inline_characters=9_500),)},
+            AdoptionOptions(access_mode="least-privilege", topics=("room/*",)),
+            "The inline policies of the role authRole have 9500 characters.",
+        ),
     ],
 )
 def test_adoption_is_blocked(state: dict[str, Any], options: AdoptionOptions, cause: str) -> None:
@@ -85,6 +95,7 @@ def test_adoption_is_blocked(state: dict[str, Any], options: AdoptionOptions, ca
         (_pool(LambdaConfig={"DefineAuthChallenge": "a"}), replace(_SIGN_IN, chained=("DefineAuthChallenge",))),
         (_pool(LambdaConfig={"DefineAuthChallenge": "a"}, Holidays={}), AdoptionOptions()),
         ({"roles": (replace(_ROLE, attached=tuple("12345678")),)}, AdoptionOptions(access_mode="least-privilege")),
+        ({"roles": (replace(_ROLE, inline_characters=9_500),)}, AdoptionOptions()),
     ],
 )
 def test_adoption_is_not_blocked(state: dict[str, Any], options: AdoptionOptions) -> None:

@@ -88,7 +88,7 @@ def test_fix_with_an_unsafe_command_is_not_run(capsys: pytest.CaptureFixture[str
     safe, unsafe = Command(), Command(safe=False)
     assert not _fix(safe, unsafe).changed
     assert (safe.runs, unsafe.runs) == ([], [])
-    assert "PS101  not fixed: --fix does not run this kind of fix" in capsys.readouterr().out
+    assert "PS101  not fixed: --fix does not run this fix; run it yourself" in capsys.readouterr().out
 
 
 def test_safe_fix_is_shown_and_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,8 +136,48 @@ class TestCommandNotDone:
         assert runner.changed
 
 
+class TestSettingsOfOneResource:
+    """An update replaces all settings of its resource with those that the check read before the fixes."""
+
+    def test_second_update_of_a_resource_is_not_run(self, capsys: pytest.CaptureFixture[str]) -> None:
+        aws = Account()
+        runner = _fix_all(
+            {
+                "PS112": failed("wrong", resource="u", fix=_update_user_pool("u")),
+                "PS117": failed("wrong", resource="u", fix=_update_user_pool("u")),
+            },
+            aws=aws,
+        )
+        assert aws.called == ["UpdateUserPool"]
+        assert _outcomes(runner) == ["done", "not run"]
+        assert "not run: it would undo the fix of PS112; run the doctor again" in capsys.readouterr().out
+
+    def test_update_of_another_resource_is_run(self) -> None:
+        aws = Account()
+        _fix_all(
+            {
+                "PS112": failed("wrong", resource="u", fix=_update_user_pool("u")),
+                "PS117": failed("wrong", resource="v", fix=_update_user_pool("v")),
+            },
+            aws=aws,
+        )
+        assert aws.called == ["UpdateUserPool", "UpdateUserPool"]
+
+    def test_update_is_run_after_one_that_failed(self) -> None:
+        aws = Account()
+        rejected = failed("wrong", resource="r", fix=[Command(fails=True), _update_user_pool("u")])
+        _fix_all({"PS112": rejected, "PS117": failed("wrong", resource="u", fix=_update_user_pool("u"))}, aws=aws)
+        assert aws.called == ["UpdateUserPool"]
+
+
+def _update_user_pool(pool_id: str) -> AwsCommand:
+    return AwsCommand("cognito-idp", "UpdateUserPool", {"UserPoolId": pool_id}, safe=True)
+
+
 class TestInterrupt:
-    def test_interrupt_at_the_prompt_runs_nothing_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_interrupt_at_the_prompt_runs_nothing_more(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         def ctrl_c() -> str:
             raise KeyboardInterrupt
 
@@ -148,6 +188,7 @@ class TestInterrupt:
         assert runner.interrupted
         assert other.runs == []
         assert _outcomes(runner) == ["not run", "not run", "not run"]
+        assert capsys.readouterr().err.endswith("[y/N] \n")
 
     def test_interrupt_during_a_command_leaves_its_effect_unknown(self, capsys: pytest.CaptureFixture[str]) -> None:
         runner = _fix(Command(interrupted=True), Command())

@@ -93,9 +93,9 @@ def test_progress_shows_why_a_check_was_skipped_below_if_there_is_no_room() -> N
     assert _shown(short, width=100)[1:] == [f"  -     {PolicyIsAttached.title}  skipped: PS201 did not pass"]
 
 
-@pytest.mark.parametrize(("width", "used"), [(60, 80), (80, 80), (90, 90), (200, 100)])
-def test_progress_is_as_wide_as_the_terminal_between_80_and_100_columns(width: int, used: int) -> None:
-    lines = _shown(failed("word " * 100, resource="r", fix="word " * 100), width=width)
+@pytest.mark.parametrize(("width", "used"), [(40, 60), (60, 60), (80, 80), (90, 90), (200, 100)])
+def test_explanation_is_as_wide_as_the_terminal_between_60_and_100_columns(width: int, used: int) -> None:
+    lines = _shown(failed("word " * 100, resource="r", fix="word " * 100), width=width)[2:]
     assert used - 5 < max(map(len, lines)) <= used
 
 

@@ -156,7 +156,7 @@ def deployment(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Deployment
     )["IdentityPoolId"]
     user, identity_id = make_user(cloud, user_pool_id), f"{cloud.region}:{uuid.uuid4()}"
     made = Deployment(cloud, aws, user_pool_id, client_id, identity_pool_id, "", "", user, identity_id)
-    made.role = made.make_role()
+    made.role = made.make_role(made.allow("topic/*", action="iot:RetainPublish"))
     aws.iam.attach_role_policy(RoleName=made.role, PolicyArn=DATA_ACCESS)
     made.set_roles(made.role)
     made.policy = made.make_policy(json.dumps(policy_document(made.prefix, ["*"])))

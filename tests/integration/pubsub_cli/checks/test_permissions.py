@@ -69,7 +69,7 @@ def make_versions(deployment: Deployment, *texts: str) -> None:
 class TestPolicyAllows:
     async def test_policy_of_the_guide_allows_all_requests(self, deployment: Deployment) -> None:
         finding = await check_policy(deployment, topics=("orders/1", "rooms/+/#"))
-        assert (finding.status, finding.detail) == (Status.PASSED, "6 requests, by TestAuthorization")
+        assert (finding.status, finding.detail) == (Status.PASSED, "7 requests, by TestAuthorization")
 
     @pytest.mark.parametrize(
         "statements", [[NOTHING], [ALLOW, {**ALLOW, "Effect": "Deny"}]], ids=["implicit", "explicit"]
@@ -89,20 +89,23 @@ class TestPolicyAllows:
         assert (await check_policy(own)).status is Status.PASSED
         other = own.with_policy(document(deployment.allow("client/${cognito-identity.amazonaws.com:aud}", "topic*")))
         in_pool = await check_policy(other, client_id=deployment.identity_pool_id)
-        assert in_pool.detail == "4 requests, by TestAuthorization"
+        assert in_pool.detail == "5 requests, by TestAuthorization"
         assert (await check_policy(other, client_id="another")).status is Status.FAILED
         use_role(deployment, NOTHING)
         assert (await check_policy(other, client_id=deployment.identity_pool_id)).status is Status.PASSED
 
     async def test_policy_that_is_not_attached_is_evaluated_as_if_it_were(self, deployment: Deployment) -> None:
         deployment.aws.iot.detach_policy(policyName=deployment.policy, target=deployment.identity_id)
-        assert (await check_policy(deployment)).detail == "4 requests, by TestAuthorization"
+        assert (await check_policy(deployment)).detail == "5 requests, by TestAuthorization"
         assert (await check_policy(deployment, policy=False)).not_applicable
 
     async def test_earlier_version_that_allows_all_is_put_into_effect(self, deployment: Deployment) -> None:
         make_versions(deployment, document(NOTHING))
-        finding = await check_policy(deployment)
+        context = deployment.context()
+        context.deployment_ids = None
+        finding = await run_checks(context, PolicyAllows)
         assert "(version 2, in effect)" in str(finding.cause)
+        assert "set-default" not in str((await check_policy(deployment)).fix), "the policy is not the stack's"
         assert finding.fix == (
             f"aws iot set-default-policy-version --policy-name {deployment.policy} --policy-version-id 1"
         )
@@ -173,46 +176,58 @@ class TestPolicyAllows:
         deny = {"Effect": "Deny", "Action": "iot:Subscribe", "Resource": "*"}
         all_but_receive = {
             "Effect": "Allow",
-            "Action": ["iot:Connect", "iot:Publish", "iot:Subscribe"],
+            "Action": ["iot:Connect", "iot:Publish", "iot:RetainPublish", "iot:Subscribe"],
             "Resource": "*",
         }
         topic = [f"{deployment.prefix}:topic/{SUB}/orders"]
         receive = {"Effect": "Allow", "Action": ["iot:Receive"], "Resource": topic}
         for statements, change in (
-            ([ALLOW, deny], json.dumps(deny, separators=(",", ":"))),
+            ([ALLOW, deny], f"ask the owner of the policy about {json.dumps(deny, separators=(',', ':'))}"),
             ([all_but_receive], json.dumps(receive, separators=(",", ":"))),
-            ([deployment.allow(f"{elsewhere}:*")], f"{deployment.prefix}:*"),
+            ([deployment.allow(f"{elsewhere}:*")], f':topic/{SUB}/orders"]}}'),
         ):
             deployment = deployment.with_policy(document(*statements))
             finding = await check_policy(deployment, topics=(f"{deployment.identity_id}/orders",))
             assert str(finding.fix).endswith(change)
+            assert deployment.identity_id not in str(finding.fix)
             assert not finding.commands, "the policy applies to others too"
+            closes = "keeps the connection open, but delivers no messages" not in str(finding.cause)
+            assert closes is (statements != [all_but_receive])
+
+    async def test_retained_messages_need_a_permission_of_their_own(self, deployment: Deployment) -> None:
+        basic = deployment.allow("*", action=["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive"])
+        context = deployment.with_policy(document(basic)).context()
+        finding = await run_checks(context, PolicyAllows)
+        assert finding.status is Status.WARNING
+        assert "publish retained messages to orders/1" in str(finding.cause)
+        assert '"Action":["iot:RetainPublish"]' in str(finding.fix)
+        context.deployment_ids = None
+        assert (await run_checks(context, PolicyAllows)).status is Status.FAILED
 
     async def test_documents_decide_without_identity_or_permission(self, deployment: Deployment) -> None:
-        assert (await check_policy(deployment, identity=False, user=False)).detail == "4 requests, by the documents"
+        assert (await check_policy(deployment, identity=False, user=False)).detail == "5 requests, by the documents"
         with deployment.cloud.fault("iot:TestAuthorization", Fail("UnauthorizedException", 401)):
             good = await check_policy(deployment)
             bad = await check_policy(deployment.with_policy(document(NOTHING)))
-        assert good.detail == "4 requests, by only the documents (TestAuthorization answered UnauthorizedException)"
+        assert good.detail == "5 requests, by only the documents (TestAuthorization answered UnauthorizedException)"
         assert bad.status is Status.FAILED
 
-    async def test_unknown_condition_is_a_warning(self, deployment: Deployment) -> None:
+    async def test_unknown_condition_is_reported_as_unknown(self, deployment: Deployment) -> None:
         finding = await check_policy(deployment.with_policy(document(ALLOW | FROM_NETWORK)))
-        assert finding.status is Status.WARNING
+        assert finding.status is Status.UNKNOWN
         assert "it depends on aws:SourceIp" in str(finding.cause)
 
 
 class TestRoleAllows:
     async def test_managed_policy_of_the_guide_allows_all_requests(self, deployment: Deployment) -> None:
         finding = await check_role(deployment, topics=("orders/1", "rooms/+/#"))
-        assert (finding.status, finding.detail) == (Status.PASSED, "6 requests, by SimulatePrincipalPolicy")
+        assert (finding.status, finding.detail) == (Status.PASSED, "7 requests, by SimulatePrincipalPolicy")
 
     async def test_managed_policy_that_is_missing_is_attached(self, deployment: Deployment) -> None:
         deployment.aws.iam.detach_role_policy(RoleName=deployment.role, PolicyArn=DATA_ACCESS)
         finding = await check_role(deployment)
         assert finding.resource == deployment.role_arn(deployment.role)
-        requests = "connect with a random client id, subscribe to orders/1, publish to orders/1 and receive"
-        assert requests in str(finding.cause)
+        assert "connect with a random client id: the inline policy inline: no statement allows" in str(finding.cause)
         assert not finding.safe_commands, "a role of others may be meant to allow little"
         attach = f"aws iam attach-role-policy --role-name {deployment.role} --policy-arn {DATA_ACCESS}"
         context = deployment.context()
@@ -229,7 +244,7 @@ class TestRoleAllows:
         use_role(
             deployment,
             deployment.allow("client/*", action="iot:Connect"),
-            deployment.allow("topic/orders/*", action=["iot:Publish", "iot:Receive"]),
+            deployment.allow("topic/orders/*", action=["iot:Publish", "iot:RetainPublish", "iot:Receive"]),
         )
         finding = await check_role(deployment, topics=())
         assert finding.detail == "only connecting, because --topic is not given, by SimulatePrincipalPolicy"
@@ -248,11 +263,31 @@ class TestRoleAllows:
         quoted = json.dumps(deny, separators=(",", ":"))
         assert (await check_role(deployment)).fix == f"Remove from the inline policy inline: {quoted}"
 
+    async def test_guard_is_not_removed(self, deployment: Deployment) -> None:
+        name = f"Stack-ControlPlaneDeny-{uuid.uuid4().hex[:12]}"
+        deny = {"Effect": "Deny", "Action": "iot:*", "Resource": f"{deployment.prefix}:topic/$aws/*"}
+        guard = deployment.aws.iam.create_policy(PolicyName=name, PolicyDocument=document(deny))["Policy"]["Arn"]
+        deployment.aws.iam.attach_role_policy(RoleName=deployment.role, PolicyArn=guard)
+        finding = await check_role(deployment, topics=("$aws/rules/a/b",))
+        assert "set reservedTopics to true" in str(finding.fix)
+        assert "detach-role-policy" not in str(finding.fix)
+
+    async def test_role_with_only_the_managed_policy_lacks_retained_messages(self, deployment: Deployment) -> None:
+        deployment.aws.iam.delete_role_policy(RoleName=deployment.role, PolicyName="inline")
+        finding = await check_role(deployment)
+        assert finding.status is Status.WARNING
+        assert str(finding.fix).startswith("If the front end publishes retained messages, add to the role")
+        context = deployment.context()
+        context.deployment_ids = None
+        of_stack = await run_checks(context, MappingGivesARole, RoleAllows)
+        assert of_stack.status is Status.FAILED
+        assert "cdk deploy --revert-drift" in str(of_stack.fix)
+
     async def test_boundary_limits_the_role(self, deployment: Deployment) -> None:
         arn = make_managed_policy(
             deployment,
             {"Effect": "Allow", "NotAction": "iot:*", "Resource": "*"},
-            {"Effect": "Allow", "Action": ["iot:Connect", "iot:Publish"], "Resource": "*"},
+            {"Effect": "Allow", "Action": ["iot:Connect", "iot:Publish", "iot:RetainPublish"], "Resource": "*"},
             {"Effect": "Deny", "Action": "iot:*", "Resource": f"{deployment.prefix}:topic/$aws/*"},
         )
         use_role(deployment, ALLOW, boundary=arn)
@@ -271,12 +306,12 @@ class TestRoleAllows:
             [ALLOW, {**ALLOW, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:SourceIp": "10.0.0.1"}}}],
         ],
     )
-    async def test_unknown_condition_is_a_warning(
+    async def test_unknown_condition_is_reported_as_unknown(
         self, deployment: Deployment, statements: list[dict[str, Any]]
     ) -> None:
         use_role(deployment, *statements)
         finding = await check_role(deployment)
-        assert finding.status is Status.WARNING
+        assert finding.status is Status.UNKNOWN
         assert "it depends on aws:SourceIp" in str(finding.cause)
 
     async def test_role_of_a_group_is_checked_too(self, deployment: Deployment) -> None:
@@ -296,5 +331,5 @@ class TestRoleAllows:
             good = await check_role(deployment)
             deployment.aws.iam.detach_role_policy(RoleName=deployment.role, PolicyArn=DATA_ACCESS)
             bad = await check_role(deployment)
-        assert good.detail == f"4 requests, by only the documents (SimulatePrincipalPolicy answered {code})"
+        assert good.detail == f"5 requests, by only the documents (SimulatePrincipalPolicy answered {code})"
         assert bad.status is Status.FAILED

@@ -13,7 +13,7 @@ from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Status
 from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws, run_check
 
-PUBSUB = "@aws-amplify/pubsub"
+PUBSUB, CORE, AUTH = "@aws-amplify/pubsub", "@aws-amplify/core", "@aws-amplify/auth"
 MATCHING = {"aws-amplify": "^6.0.0", PUBSUB: "^6.0.0"}
 
 
@@ -96,6 +96,10 @@ def test_any_text_is_accepted_as_a_version(text: str) -> None:
         ({"aws-amplify": "6.0.0"}, {}, "does not list @aws-amplify/pubsub"),
         ({"aws-amplify": "*"}, {}, "does not list @aws-amplify/pubsub"),
         ({PUBSUB: "6.2.1"}, {}, "does not list aws-amplify"),
+        ({CORE: "^5.8.5", AUTH: "^5.6.5", PUBSUB: "^5.5.5"}, {}, None),
+        ({CORE: "^5.8.5", PUBSUB: "*"}, {}, None),
+        ({CORE: "^6.0.0", AUTH: "^6.0.0", PUBSUB: "^5.5.5"}, {}, "several major versions"),
+        ({CORE: "^5.8.5", AUTH: "^5.6.5"}, {}, "does not list @aws-amplify/pubsub"),
     ],
 )
 def test_packages_in_package_json_must_match(
@@ -116,7 +120,7 @@ def test_fix_needs_no_prefix_in_the_directory_of_the_app(tmp_path: Path, monkeyp
 @pytest.mark.parametrize("kind", ["npm", *LOCKS])
 class TestLockFile:
     def test_matching_versions_are_read(self, tmp_path: Path, kind: str) -> None:
-        others = ("@aws-amplify/core", "6.19.2"), ("react", "18.0.0")
+        others = (CORE, "6.19.2"), ("react", "18.0.0")
         write_lock(tmp_path, kind, ("aws-amplify", "6.22.1"), (PUBSUB, "6.2.1"), *others)
         app = packages(tmp_path, MATCHING)
         assert app.mismatch() is None
@@ -127,7 +131,7 @@ class TestLockFile:
         [
             ([(PUBSUB, "5.6.0")], "aws-amplify 6.22.1 and @aws-amplify/pubsub 5.6.0 are locked, two major versions"),
             (
-                [(PUBSUB, "6.2.1"), ("@aws-amplify/core", "6.1.0"), ("@aws-amplify/core", "6.19.2")],
+                [(PUBSUB, "6.2.1"), (CORE, "6.1.0"), (CORE, "6.19.2")],
                 "two versions of @aws-amplify/core, 6.1.0 and 6.19.2",
             ),
             ([], "lists @aws-amplify/pubsub, which the lock file does not contain"),
@@ -151,10 +155,45 @@ async def test_packages_pass_only_with_a_lock_file(tmp_path: Path, pubsub: str, 
     assert (finding.status, finding.resource) == (status, None if lock else str(file))
 
 
-def test_lock_file_of_npm_6_is_not_read(tmp_path: Path) -> None:
-    lock = {"lockfileVersion": 1, "dependencies": {"aws-amplify": {"version": "6.22.1"}}}
+def test_fix_of_modular_packages_installs_all_three(tmp_path: Path) -> None:
+    app = packages(tmp_path, {CORE: "5", PUBSUB: "6"})
+    assert app.fix.endswith("@aws-amplify/core@5 @aws-amplify/auth@5 @aws-amplify/pubsub@5")
+
+
+def test_lock_file_of_npm_6_is_read_with_nested_packages(tmp_path: Path) -> None:
+    core = {"version": "6.19.2"}
+    pubsub = {"version": "6.2.1", "dependencies": {CORE: {"version": "6.1.0"}}}
+    lock = {"lockfileVersion": 1, "dependencies": {"aws-amplify": {"version": "6.22.1"}, CORE: core, PUBSUB: pubsub}}
     (tmp_path / "package-lock.json").write_text(json.dumps(lock))
-    assert packages(tmp_path, MATCHING).locked is None
+    assert "two versions of @aws-amplify/core, 6.1.0 and 6.19.2" in str(packages(tmp_path, MATCHING).mismatch())
+
+
+@pytest.mark.parametrize("kind", ["npm", *LOCKS])
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [([], Status.PASSED), ([(CORE, "6.1.0"), (CORE, "6.19.2")], Status.UNKNOWN), ([(PUBSUB, "5.6.0")], Status.UNKNOWN)],
+    ids=["one version", "two cores", "two versions"],
+)
+async def test_lock_file_of_a_workspace_is_read_if_it_has_one_version_of_each(
+    tmp_path: Path, kind: str, more: list[tuple[str, str]], status: Status
+) -> None:
+    write_lock(tmp_path, kind, ("aws-amplify", "6.22.1"), (PUBSUB, "6.2.1"), *more)
+    (tmp_path / "packages" / "web").mkdir(parents=True)
+    if kind.startswith("pnpm"):
+        (tmp_path / "pnpm-workspace.yaml").write_text("packages: [packages/*]\n")
+    else:
+        (tmp_path / "package.json").write_text('{"workspaces": ["packages/*"]}')
+    file = packages(tmp_path / "packages" / "web", MATCHING).file
+    finding = await run_check(PackagesMatch, StubbedAws(), front_end=FrontEndConfig(package_json=file))
+    assert finding.status is status
+    assert "was not read" in str(finding.cause) or status is Status.PASSED
+
+
+def test_lock_file_above_is_read_only_in_a_workspace(tmp_path: Path) -> None:
+    write_lock(tmp_path, "npm", ("aws-amplify", "6.22.1"), (PUBSUB, "5.6.0"))
+    (tmp_path / "package.json").write_text("{}")
+    (tmp_path / "app").mkdir()
+    assert packages(tmp_path / "app", MATCHING).lock_file is None
 
 
 @pytest.mark.parametrize(

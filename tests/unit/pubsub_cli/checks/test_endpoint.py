@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pubsub_cli.checks import endpoint as checks
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_cli.checks.network_path import ClockOffset, ConnectivityError, NetworkPath, Step
+from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.stubbed_aws import OUTPUTS, StubbedAws, error, run_check
@@ -32,20 +33,54 @@ async def test_ats_endpoint_of_the_region_passes_without_the_account() -> None:
     assert "only an operator can verify" in str(finding.detail)
 
 
+async def check_given(endpoint: str, aws: StubbedAws | None = None, region: str | None = None) -> Finding:
+    ids = DeploymentIds("eu-west-1", "eu-west-1_AbC", "eu-west-1:1", endpoint)
+    options: dict[str, Any] = {"deployment_ids": ids, "front_end": FrontEndConfig(pubsub_region=region)}
+    return await run_check(
+        EndpointIsRight, aws or StubbedAws(), outputs=ids.outputs(), as_operator=bool(aws), **options
+    )
+
+
 @pytest.mark.parametrize(
-    ("endpoint", "cause"),
-    [
-        (f"wss://{HOST}/mqtt", "is the form for Amplify's PubSub"),
-        (f"wss://{HOST}", "has the scheme wss://"),
-        (f"https://{HOST}/", "has the scheme https:// and the path /"),
-        (f"{HOST}/mqtt", "has the path /mqtt"),
-    ],
+    "endpoint", [HOST, f"wss://{HOST}/mqtt", f"wss://{HOST}:443/mqtt", f"wss://{HOST.upper()}/mqtt"]
 )
-async def test_url_instead_of_a_host_fails_and_the_fix_names_both_forms(endpoint: str, cause: str) -> None:
-    finding = await check_name(endpoint)
-    assert finding.status is Status.FAILED
-    assert cause in str(finding.cause)
+async def test_host_passes_alone_and_in_the_url_for_amplify(endpoint: str) -> None:
+    assert (await check_given(endpoint)).status is Status.PASSED
+    assert (await check_given(endpoint, DESCRIBED)).status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    "endpoint", [f"wss://{HOST}", f"https://{HOST}/", f"{HOST}/mqtt", f"ws://{HOST}/mqtt", f"wss:{HOST}/mqtt"]
+)
+async def test_right_host_in_another_form_is_a_warning_that_names_both_forms(endpoint: str) -> None:
+    finding = await check_given(endpoint)
+    assert finding.status is Status.WARNING
+    assert f"{endpoint} has neither of the two forms" in str(finding.cause)
     assert f"--endpoint {HOST} here, wss://{HOST}/mqtt in Amplify's PubSub" in str(finding.fix)
+
+
+@pytest.mark.parametrize("form", ["{}", "wss://{}/mqtt", "https://{}/", "wss:{}/mqtt"])
+async def test_wrong_host_fails_in_every_form_and_the_fix_does_not_repeat_it(form: str) -> None:
+    wrong = "abc.iot.us-east-1.amazonaws.com"
+    for aws in (None, DESCRIBED):
+        finding = await check_given(form.format(wrong), aws)
+        assert finding.status is Status.FAILED
+        assert "is not the ATS endpoint" in str(finding.cause)
+        assert wrong not in str(finding.fix)
+
+
+async def test_local_endpoint_without_tls_passes_as_a_url() -> None:
+    finding = await check_given("ws://abc-ats.iot.eu-west-1.localhost:4566/mqtt")
+    assert finding.status is Status.PASSED
+
+
+async def test_other_signing_region_of_the_front_end_fails() -> None:
+    finding = await check_given(HOST, DESCRIBED, "us-east-1")
+    assert finding.status is Status.FAILED
+    assert f"signs its connections for region us-east-1, but {HOST} is in eu-west-1" in str(finding.cause)
+    assert "Set the region of the front end's PubSub to eu-west-1" in str(finding.fix)
+    assert (await check_given(HOST, None, "us-east-1")).status is Status.FAILED
+    assert (await check_given(HOST, None, "eu-west-1")).status is Status.PASSED
 
 
 @pytest.mark.parametrize("as_operator", [False, True])

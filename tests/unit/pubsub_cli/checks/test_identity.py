@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from pubsub_cli.checks.identity import IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
 from pubsub_cli.checks.options import UserSelector
-from pubsub_cli.finding import Finding, Status
+from pubsub_cli.finding import Finding, OperationError, Status
+from pubsub_cli.operations.identity import describe_identity
 from pubsub_cli.pool_users import Marker, PoolUser
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.stubbed_aws import (
     IDENTITY_POOL,
     OUTPUTS,
+    POOL,
     REGION,
     USER_POOL,
     StubbedAws,
@@ -29,7 +32,9 @@ def user(marker: Marker | None = None) -> PoolUser:
 
 async def check_identity(identity: dict[str, Any], **fields: Any) -> Finding:
     return await run_check(
-        IdentityIsSignedIn, StubbedAws(DescribeIdentity=identity), fields={"identity_id": IDENTITY, **fields}
+        IdentityIsSignedIn,
+        StubbedAws(DescribeIdentity=identity, DescribeIdentityPool=GONE),
+        fields={"identity_id": IDENTITY, **fields},
     )
 
 
@@ -64,8 +69,21 @@ async def test_attachment_of_a_known_user_moves_to_the_new_identity() -> None:
 
 async def test_identity_of_another_region_does_not_exist() -> None:
     elsewhere = IDENTITY.replace(REGION, "us-west-2")
-    finding = await run_check(IdentityIsSignedIn, StubbedAws(), fields={"identity_id": elsewhere})
+    aws = StubbedAws(DescribeIdentityPool=GONE)
+    finding = await run_check(IdentityIsSignedIn, aws, fields={"identity_id": elsewhere})
     assert f"There is no identity {elsewhere} in {REGION}" in str(finding.cause)
+
+
+@pytest.mark.parametrize("given", [IDENTITY_POOL, f"{REGION}:22222222-0000-4000-8000-000000000000"])
+async def test_id_of_an_identity_pool_is_reported_as_such(given: str) -> None:
+    aws = StubbedAws(DescribeIdentity=GONE, DescribeIdentityPool=POOL)
+    finding = await run_check(IdentityIsSignedIn, aws, fields={"identity_id": given})
+    assert finding.status is Status.FAILED
+    assert f"{given} is the id of an identity pool" in str(finding.cause)
+    assert not finding.commands
+    deployment = Mock(aws=aws, output=lambda name: OUTPUTS[name])
+    with pytest.raises(OperationError, match="is the id of an identity pool"):
+        describe_identity(deployment, given)
 
 
 async def check_pool(*attached_to: str, **fields: Any) -> Finding:

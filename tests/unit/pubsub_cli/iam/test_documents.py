@@ -70,13 +70,20 @@ def test_pattern_ignores_case_only_on_request(text: str) -> None:
         ("topic/${iot:ClientId}", "topic/aXb", False),
         ("topic/${iot:Certificate.SerialNumber}", "topic/${iot:Certificate.SerialNumber}", False),
         ("topic/${iot:Connection.Thing.ThingName}", "topic/lamp", None),
-        ("topic/${aws:PrincipalTag/team}", "topic/a", None),
-        ("topic/${aws:PrincipalTag/team}", "client/a", False),
+        ("topic/${aws:SourceIp}", "topic/a", None),
+        ("topic/${aws:SourceIp}", "client/a", False),
+        ("topic/${aws:PrincipalTag/team}", "topic/a", False),
         ("topic/${iot:Certificate.Subject.CommonName, 'none'}", "topic/none", True),
     ],
 )
 def test_pattern_replaces_variables(pattern: str, text: str, expected: bool | None) -> None:
     assert matches(pattern, text, CONTEXT) is expected
+
+
+def test_variables_of_a_role_are_not_limited_to_those_of_aws_iot() -> None:
+    of_role = signed_in_context("us-east-1", None, role_arn="arn:aws:iam::123456789012:role/AuthRole")
+    assert matches("topic/${aws:PrincipalTag/team}", "topic/a", of_role) is None
+    assert matches("topic/${cognito-identity.amazonaws.com:custom:team}", "topic/a", of_role) is False
 
 
 def test_braces_are_literal_in_a_document_without_variables() -> None:

@@ -57,8 +57,8 @@ def test_boundary_must_allow_the_request_but_grants_nothing() -> None:
     allowing = policy(ALLOW)
     decision = decide(PUBLISH, [allowing], CONTEXT, boundary=policy(ALLOW, name="the boundary"))
     assert (decision.outcome, decision.policy) == (Outcome.ALLOWED, allowing)
-    assert outcome(policy(ALLOW), boundary=policy(ALLOW | UNKNOWN)) is Outcome.UNDECIDED
-    assert outcome(policy(ALLOW | UNKNOWN), boundary=policy(ALLOW)) is Outcome.UNDECIDED
+    assert outcome(policy(ALLOW), boundary=policy(ALLOW | UNKNOWN)) is Outcome.UNKNOWN
+    assert outcome(policy(ALLOW | UNKNOWN), boundary=policy(ALLOW)) is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_not_action_and_not_resource_exclude(element: dict[str, Any], allowed: b
     assert decide(PUBLISH, [policy(statement)], CONTEXT).allowed is allowed
 
 
-def test_request_is_undecided_only_if_an_unknown_condition_decides() -> None:
+def test_outcome_is_unknown_only_if_an_unknown_condition_decides() -> None:
     unknown_deny = policy(DENY | UNKNOWN)
-    undecided = decide(PUBLISH, [policy(ALLOW | UNKNOWN)], CONTEXT)
-    assert (undecided.outcome, undecided.unknown) == (Outcome.UNDECIDED, ("aws:SourceVpc",))
+    unsure = decide(PUBLISH, [policy(ALLOW | UNKNOWN)], CONTEXT)
+    assert (unsure.outcome, unsure.unknown) == (Outcome.UNKNOWN, ("aws:SourceVpc",))
     assert outcome(policy(ALLOW | UNKNOWN, ALLOW)) is Outcome.ALLOWED
-    assert outcome(policy(ALLOW), unknown_deny) is Outcome.UNDECIDED
+    assert outcome(policy(ALLOW), unknown_deny) is Outcome.UNKNOWN
     assert outcome(unknown_deny) is Outcome.IMPLICIT_DENY
     assert outcome(policy(ALLOW, DENY), unknown_deny) is Outcome.EXPLICIT_DENY
 
@@ -101,12 +101,12 @@ def test_unknown_variable_is_named() -> None:
     statement = ALLOW | {"Resource": f"{PREFIX}:topic/${{cognito-identity.amazonaws.com:sub}}/${{*}}"}
     request = Request("iot:Publish", f"{PREFIX}:topic/us-east-1:id/*")
     decision = decide(request, [policy(statement)], signed_in_context("us-east-1", None))
-    assert (decision.outcome, decision.unknown) == (Outcome.UNDECIDED, ("cognito-identity.amazonaws.com:sub",))
+    assert (decision.outcome, decision.unknown) == (Outcome.UNKNOWN, ("cognito-identity.amazonaws.com:sub",))
 
 
 ALLOWED = decide(PUBLISH, [policy(ALLOW)], CONTEXT)
 IMPLICIT = Decision(Outcome.IMPLICIT_DENY)
-UNDECIDED = Decision(Outcome.UNDECIDED, unknown=("aws:SourceIp",))
+UNSURE = Decision(Outcome.UNKNOWN, unknown=("aws:SourceIp",))
 
 
 def aws(outcome: Outcome, **more: Any) -> AwsDecision:
@@ -119,14 +119,17 @@ def aws(outcome: Outcome, **more: Any) -> AwsDecision:
         (ALLOWED, None, Outcome.ALLOWED),
         (ALLOWED, aws(Outcome.EXPLICIT_DENY), Outcome.EXPLICIT_DENY),
         (IMPLICIT, aws(Outcome.ALLOWED), Outcome.ALLOWED),
-        (UNDECIDED, aws(Outcome.ALLOWED), Outcome.ALLOWED),
-        (UNDECIDED, aws(Outcome.IMPLICIT_DENY, missing=("aws:SourceIp",)), Outcome.UNDECIDED),
-        (UNDECIDED, aws(Outcome.EXPLICIT_DENY, missing=("aws:SourceIp",)), Outcome.UNDECIDED),
+        (UNSURE, aws(Outcome.ALLOWED), Outcome.ALLOWED),
+        (UNSURE, aws(Outcome.IMPLICIT_DENY), Outcome.IMPLICIT_DENY),
+        (UNSURE, aws(Outcome.EXPLICIT_DENY), Outcome.EXPLICIT_DENY),
+        (UNSURE, aws(Outcome.IMPLICIT_DENY, missing=("aws:SourceIp",)), Outcome.UNKNOWN),
+        (ALLOWED, aws(Outcome.EXPLICIT_DENY, missing=("aws:SourceIp",)), Outcome.EXPLICIT_DENY),
+        (UNSURE, aws(Outcome.EXPLICIT_DENY, missing=("aws:SourceIp",)), Outcome.UNKNOWN),
         (ALLOWED, aws(Outcome.IMPLICIT_DENY, missing=("iot:ClientId",)), Outcome.ALLOWED),
         (IMPLICIT, aws(Outcome.IMPLICIT_DENY, missing=("iot:ClientId",)), Outcome.IMPLICIT_DENY),
         (ALLOWED, aws(Outcome.IMPLICIT_DENY, by_organization=True), Outcome.IMPLICIT_DENY),
-        (ALLOWED, aws(Outcome.IMPLICIT_DENY, by_organization=True, missing=("aws:SourceVpc",)), Outcome.UNDECIDED),
-        (ALLOWED, aws(Outcome.EXPLICIT_DENY, by_organization=True, missing=("aws:SourceVpc",)), Outcome.UNDECIDED),
+        (ALLOWED, aws(Outcome.IMPLICIT_DENY, by_organization=True, missing=("aws:SourceVpc",)), Outcome.UNKNOWN),
+        (ALLOWED, aws(Outcome.EXPLICIT_DENY, by_organization=True, missing=("aws:SourceVpc",)), Outcome.UNKNOWN),
     ],
 )
 def test_outcome_is_that_of_aws_unless_it_lacked_a_value(

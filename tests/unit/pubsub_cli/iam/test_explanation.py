@@ -8,8 +8,8 @@ import pytest
 
 from pubsub_cli.iam.documents import Policy
 from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
-from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, reason_for_denial
-from pubsub_cli.iam.request import ANY_CLIENT_ID, Request, front_end_requests, signed_in_context
+from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, other_identities, reason_for_denial
+from pubsub_cli.iam.request import ANY_CLIENT_ID, Request, RequestContext, front_end_requests, signed_in_context
 
 PREFIX = "arn:aws:iot:us-east-1:123456789012"
 CONTEXT = signed_in_context("us-east-1", "us-east-1:pool", identity_id="us-east-1:id")
@@ -43,6 +43,12 @@ def policy(resource: str | list[str], version: str = "2012-10-17", **more: Any) 
         (PUBLISH, f"{PREFIX}:topic:orders/*", "has no slash after topic", f"{PREFIX}:topic/orders/*"),
         (PUBLISH, f"{PREFIX}:topic/orders/#", "+ and # are literal", f"{PREFIX}:topic/orders/*"),
         (SUBSCRIBE, f"{PREFIX}:topic/orders/+", "+ and # are literal", f"{PREFIX}:topicfilter/orders/*"),
+        (PUBLISH, "arn:aws:iot:us-east-1:123456789012/topic/orders/*", "malformed", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, "aws:iot:::topic/orders/*", "malformed", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, "arn:aws:iot:iot:topic/orders/*", "malformed", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, f'"{PREFIX}:topic/orders/*"', "malformed", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, f"{PREFIX}:topic/'orders/*'", "quotation marks, angle brackets", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, f"{PREFIX}:topic/<orders>/* ", "quotation marks, angle brackets", f"{PREFIX}:topic/orders/*"),
     ],
 )
 def test_mistake_in_a_resource_has_a_correction_that_allows(
@@ -53,7 +59,7 @@ def test_mistake_in_a_resource_has_a_correction_that_allows(
     if corrected:
         assert mistake.corrected == corrected
     assert mistake.corrected
-    assert mistake.fix == f"In the policy, replace {resource} with {mistake.corrected}"
+    assert mistake.text.endswith(f"correct it to {mistake.corrected}")
     assert not decide(request_, [policy(resource)], CONTEXT).allowed
     assert decide(request_, [policy(mistake.corrected)], CONTEXT).allowed
 
@@ -77,11 +83,54 @@ def test_variable_in_the_older_policy_version_is_a_mistake() -> None:
     assert mistake.fix == 'Set "Version":"2012-10-17" in the policy'
 
 
-def test_unmet_condition_is_quoted() -> None:
+def test_unmet_condition_is_explained_and_not_removed() -> None:
     elsewhere = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
     (mistake,) = likely_mistakes(PUBLISH, [policy("*", Condition=elsewhere)], CONTEXT)
-    assert "its condition on aws:RequestedRegion is not met" in mistake.text
-    assert mistake.fix == "Allow it in the policy without the condition on aws:RequestedRegion"
+    assert (
+        "its condition on aws:RequestedRegion is not met (StringEquals eu-west-1; the value is us-east-1)"
+        in mistake.text
+    )
+    assert str(mistake.fix).startswith("Meet the condition on aws:RequestedRegion, or ask the owner")
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["cognito-identity.amazonaws.com:custom:firm", "AWS::Region", "aws:PrincipalTag/firm", "cognito:username, 'none'"],
+)
+def test_variable_that_aws_iot_lacks_never_matches(variable: str) -> None:
+    resource = f"{PREFIX}:topic/${{{variable}}}/1"
+    own = policy(resource)
+    if "none" not in variable:
+        assert decide(PUBLISH, [own], CONTEXT).outcome is Outcome.IMPLICIT_DENY
+    (mistake,) = likely_mistakes(PUBLISH, [own], CONTEXT)
+    assert f"{resource} never matches, because AWS IoT policies have no variable ${{{variable}}}" in mistake.text
+    assert "cognito-identity.amazonaws.com:sub" in mistake.text
+
+
+def test_variable_that_aws_iot_lacks_is_no_mistake_of_other_topics() -> None:
+    assert likely_mistakes(PUBLISH, [policy(f"{PREFIX}:topic/invoices/${{firm}}")], CONTEXT) == []
+
+
+THING = {"Bool": {"iot:Connection.Thing.IsAttached": ["true"]}}
+
+
+@pytest.mark.parametrize(
+    ("resource", "more"),
+    [("*", {"Condition": THING}), (f"{PREFIX}:client/${{iot:Connection.Thing.ThingName}}", {})],
+)
+def test_thing_of_the_identity_is_required_and_attached(resource: str, more: dict[str, Any]) -> None:
+    connect, policies = Request("iot:Connect", f"{PREFIX}:client/lamp"), [policy(resource, **more)]
+
+    def context(things: list[str] | None, client_id: str = "lamp") -> RequestContext:
+        return signed_in_context("us-east-1", None, identity_id="us-east-1:id", client_id=client_id, things=things)
+
+    assert decide(connect, policies, context(["lamp"])).allowed
+    assert decide(connect, policies, context(None)).outcome is Outcome.UNKNOWN
+    assert decide(connect, policies, context([])).outcome is Outcome.IMPLICIT_DENY
+    (mistake,) = likely_mistakes(connect, policies, context([]))
+    assert str(mistake.fix) == "aws iot attach-thing-principal --thing-name lamp --principal us-east-1:id"
+    (mistake,) = likely_mistakes(CONNECT, policies, context([], ANY_CLIENT_ID))
+    assert str(mistake.fix).startswith("Give Amplify PubSub the name of the user's thing as clientId")
 
 
 def test_action_that_no_statement_allows_is_named() -> None:
@@ -104,6 +153,9 @@ def test_reason_quotes_the_statement_that_denies_or_is_unknown() -> None:
     unknown = policy("*", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
     undecided = evaluated(decide(PUBLISH, [unknown], CONTEXT))
     assert reason_for_denial(undecided, [unknown], CONTEXT).startswith("it depends on aws:SourceIp in the policy: {")
+    by_aws = evaluated(undecided.decision, AwsDecision(Outcome.IMPLICIT_DENY, "TestAuthorization"))
+    reason = reason_for_denial(by_aws, [unknown], CONTEXT)
+    assert reason.startswith("TestAuthorization reports implicit deny; it depends on aws:SourceIp in the policy")
 
 
 def test_reason_without_a_mistake_names_the_policies() -> None:
@@ -148,3 +200,14 @@ def test_missing_statements_allow_the_requests_of_every_user() -> None:
         topics = [f"{identity_id}/chat", "rooms/+"]
         for request in front_end_requests(PREFIX, f"{identity_id}-browser", topics):
             assert decide(request, [missing], context).allowed
+
+
+def test_missing_statement_has_no_identity_id_and_no_new_wildcard() -> None:
+    identity, service = "us-east-1:0a1b2c3d-1111-2222-3333-444455556666", "cognito-identity.amazonaws.com"
+    topic = f"{identity}/a?*${{b}}"
+    (publish,) = (each for each in front_end_requests(PREFIX, "c", [topic]) if each.action == "iot:Publish")
+    for known in (identity, None):
+        (statement,) = missing_statements([publish], known, service)
+        assert statement["Resource"] == [f"{PREFIX}:topic/${{{service}:sub}}/a${{?}}${{*}}${{$}}{{b}}"]
+    assert other_identities(publish, identity) == []
+    assert other_identities(publish, "us-east-1:ffffffff-1111-2222-3333-444455556666") == [identity]

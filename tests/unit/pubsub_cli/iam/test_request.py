@@ -14,7 +14,15 @@ PREFIX = "arn:aws:iot:us-east-1:123456789012"
 @pytest.mark.parametrize(
     ("topic", "expected"),
     [
-        ("orders/1", ["topicfilter/orders/1 Subscribe", "topic/orders/1 Publish", "topic/orders/1 Receive"]),
+        (
+            "orders/1",
+            [
+                "topicfilter/orders/1 Subscribe",
+                "topic/orders/1 Publish",
+                "topic/orders/1 RetainPublish",
+                "topic/orders/1 Receive",
+            ],
+        ),
         ("rooms/+/#", ["topicfilter/rooms/+/# Subscribe", "topic/rooms/some-level/some-level Receive"]),
         ("$aws/rules/to-s3/a", ["topic/$aws/rules/to-s3/a Publish"]),
         (
@@ -38,6 +46,7 @@ def test_request_text_names_action_and_resource() -> None:
         "connect with the client id browser",
         "subscribe to orders",
         "publish to orders",
+        "publish retained messages to orders",
         "receive messages of orders",
     ]
     (connect,) = front_end_requests(PREFIX, f"id-{ANY_CLIENT_ID}", [])

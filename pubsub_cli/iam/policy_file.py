@@ -1,0 +1,215 @@
+"""Explains an IoT policy document from a file, without AWS: what it allows, what decides, and its mistakes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Status
+from pubsub_cli.iam.documents import VERSION, Policy, Statement, variable_names
+from pubsub_cli.iam.evaluation import EvaluatedRequest, Outcome, decide
+from pubsub_cli.iam.explanation import (
+    VARIABLES,
+    identity_ids,
+    is_quoted,
+    mqtt_wildcards,
+    reason_for_denial,
+    suggest_changes,
+)
+from pubsub_cli.iam.request import ANY_CLIENT_ID, RETAIN, Request, RequestContext, front_end_requests, signed_in_context
+from pubsub_client.policy_document import DATA_ACTIONS, MAX_CHARACTERS, identity_service
+
+_PREFIX = re.compile(r"(arn:[\w-]+:iot:[a-z0-9-]+:\d{12}):.")
+_ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:(?P<rest>[^:].*)", re.DOTALL)
+_WRAPPERS = ("policyDocument", "PolicyDocument", "Document", "PolicyVersion")
+"""The members of AWS's answers that contain a document, as those of `aws iot get-policy`."""
+_DEFAULT_REGION, _DEFAULT_ACCOUNT = "us-east-1", "123456789012"
+
+
+@dataclass(frozen=True)
+class ExplainedRequest:
+    """A request, and what the document decides.
+
+    Args:
+        request: the request.
+        status: ``passed``, ``failed`` or ``unknown``; ``warning`` for a denied retained message.
+        reason: the deciding statement, or why no statement allows the request.
+        fix: the statement to add, or another instruction; None if the request is allowed or unknown.
+    """
+
+    request: Request
+    status: Status
+    reason: str
+    fix: str | None
+
+
+@dataclass(frozen=True)
+class ExplainedPolicy:
+    """What a document allows.
+
+    Args:
+        arn_prefix: the start of the ARNs of the requests.
+        requests: the requests of a front end.
+        mistakes: mistakes that do not depend on the requests.
+    """
+
+    arn_prefix: str
+    requests: Sequence[ExplainedRequest]
+    mistakes: Sequence[str]
+
+
+def read_policy_file(path: Path) -> Policy:
+    """Read an IoT policy document, or the answer of `aws iot get-policy` that contains it.
+
+    Raises:
+        PreconditionError: the file cannot be read, or contains no policy document.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise PreconditionError(f"--policy-file: cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise PreconditionError(f"--policy-file: {path} is not JSON: {error}") from error
+    try:
+        while isinstance(found, dict) and (inner := next((found[each] for each in _WRAPPERS if each in found), None)):
+            found = json.loads(inner) if isinstance(inner, str) else inner
+        if isinstance(found, dict) and "Statement" in found:
+            return Policy.read(f"the policy {path.name}", path.name, found)
+    except (ValueError, AttributeError, TypeError) as error:
+        raise PreconditionError(f"--policy-file: {path} has a malformed policy document: {error}") from error
+    raise PreconditionError(f"--policy-file: {path} has no policy document: it needs the member Statement")
+
+
+def explain_policy(
+    policy: Policy, topics: Sequence[str], *, client_id: str | None, identity_id: str | None, region: str | None
+) -> ExplainedPolicy:
+    """Explain what a document allows one user.
+
+    Args:
+        policy: the document.
+        topics: topics and topic filters of the front end.
+        client_id: its MQTT client id; None for a random one.
+        identity_id: the user's identity id; None if it is not known.
+        region: the region; None for that of the identity id, or of the document's resources.
+    """
+    wanted = region or (identity_id.partition(":")[0] if identity_id else None)
+    prefix = _arn_prefix(policy, wanted)
+    in_region = prefix.split(":")[3]
+    client = client_id or ANY_CLIENT_ID
+    context = signed_in_context(in_region, None, identity_id=identity_id, client_id=client)
+    requests = [
+        _explain_request(each, policy, context, identity_id, in_region)
+        for each in front_end_requests(prefix, client, topics)
+    ]
+    return ExplainedPolicy(prefix, requests, list(dict.fromkeys(_mistakes(policy, context))))
+
+
+def _arn_prefix(policy: Policy, region: str | None) -> str:
+    """Return the most frequent ARN prefix of the document's resources, in a region if that is known."""
+    prefixes = Counter(
+        match[1]
+        for statement in policy.statements
+        for resource in (*statement.resources, *statement.not_resources)
+        if (match := _PREFIX.match(resource))
+    )
+    for prefix, _ in prefixes.most_common():
+        if region in (None, prefix.split(":")[3]):
+            return str(prefix)
+    account = next((each.split(":")[4] for each in prefixes), _DEFAULT_ACCOUNT)
+    return f"arn:aws:iot:{region or _DEFAULT_REGION}:{account}"
+
+
+def _explain_request(
+    request: Request, policy: Policy, context: RequestContext, identity_id: str | None, region: str
+) -> ExplainedRequest:
+    decision = decide(request, [policy], context)
+    if decision.allowed and decision.statement:
+        return ExplainedRequest(request, Status.PASSED, _numbered(policy, decision.statement), None)
+    reason = reason_for_denial(EvaluatedRequest(request, decision, None), [policy], context)
+    if decision.outcome is Outcome.UNKNOWN:
+        needs_identity = any(each.lower().endswith(":sub") for each in decision.unknown) and identity_id is None
+        hint = "Give --identity-id." if needs_identity else None
+        return ExplainedRequest(request, Status.UNKNOWN, reason, hint)
+    changes = suggest_changes([request], policy, context, identity_id, identity_service(region))
+    status = Status.WARNING if request.action == RETAIN else Status.FAILED
+    return ExplainedRequest(request, status, reason, "; ".join(map(str, changes)))
+
+
+def _numbered(policy: Policy, statement: Statement) -> str:
+    return f"statement {policy.statements.index(statement) + 1}: {statement.text}"
+
+
+def _mistakes(policy: Policy, context: RequestContext) -> Iterator[str]:
+    """Yield the mistakes that do not depend on the requests."""
+    size = len(json.dumps(policy.document, separators=(",", ":")))
+    if size > MAX_CHARACTERS:
+        yield f"the document has {size} characters, and AWS IoT accepts {MAX_CHARACTERS}"
+    for number, statement in enumerate(policy.statements, 1):
+        for mistake in _statement_mistakes(statement, context):
+            yield f"statement {number}: {mistake}"
+    for action in DATA_ACTIONS:
+        if not any(each.allows and each.covers_action(action) for each in policy.statements):
+            yield f"no statement allows {action}{_USES.get(action, '')}"
+    if found := identity_ids(json.dumps(policy.document)):
+        yield (
+            f"the document contains the identity id {found[0]}, so it fits one user; use "
+            "${cognito-identity.amazonaws.com:sub}"
+        )
+
+
+_USES: Mapping[str, str] = {
+    "iot:Receive": ": AWS IoT keeps the connection open, but delivers no messages",
+    RETAIN: ": only publishing retained messages needs it",
+}
+
+
+def _statement_mistakes(statement: Statement, context: RequestContext) -> Iterator[str]:
+    source: Mapping[str, Any] = statement.source
+    if source.get("Effect") not in ("Allow", "Deny"):
+        yield f"its Effect is {source.get('Effect')!r}, not Allow or Deny"
+    for action in (*statement.actions, *statement.not_actions):
+        if action != "*" and not action.lower().startswith("iot:"):
+            yield f"{action} is not an action of AWS IoT; its actions begin with iot:"
+    resources = (*statement.resources, *statement.not_resources)
+    if not resources:
+        yield "it has neither Resource nor NotResource"
+    for resource in resources:
+        yield from _resource_mistakes(resource, statement, context)
+    kinds = {_kind(each) for each in statement.resources}
+    for action, kind in DATA_ACTIONS.items():
+        exact = any(each.lower() == action.lower() for each in statement.actions)
+        if exact and kinds and not kinds & {kind, None}:
+            yield f"{action} needs a resource {kind}/, and the statement has only {', '.join(sorted(map(str, kinds)))}/"
+
+
+def _resource_mistakes(resource: str, statement: Statement, context: RequestContext) -> Iterator[str]:
+    missing = [each for each in variable_names(resource) if not context.has_variable(each.partition(",")[0].strip())]
+    for name in missing:
+        yield f"{resource} never matches, because AWS IoT policies have no variable ${{{name}}} ({VARIABLES})"
+    if variable_names(resource) and not statement.has_variables:
+        yield f'the variable in {resource} is replaced only in a document with "Version":"{VERSION}"'
+    arn = _ARN.fullmatch(resource)
+    if arn is None and "*" not in resource and not missing:
+        yield f"{resource} is malformed; an ARN here has the form arn:aws:iot:REGION:ACCOUNT:topic/..."
+    if arn is None:
+        return
+    name = arn["rest"].partition("/")[2]
+    if not missing and _kind(resource) is None and arn["rest"][0] not in "*$":
+        yield f"{resource} does not begin with client/, topic/ or topicfilter/ after the account"
+    if mqtt_wildcards(name):
+        yield f"+ and # are literal in {resource}; the wildcard of policies is *"
+    if is_quoted(name):
+        yield f"quotation marks, angle brackets and outer spaces are literal in {resource}"
+
+
+def _kind(resource: str) -> str | None:
+    """Return ``client``, ``topic`` or ``topicfilter``; None for other resources and wildcards."""
+    arn = _ARN.fullmatch(resource)
+    kind = arn["rest"].partition("/")[0] if arn else None
+    return kind if kind in DATA_ACTIONS.values() else None

@@ -1,0 +1,151 @@
+"""`pubsub doctor --policy-file`: what an IoT policy document in a file allows, and its mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pubsub_cli.app import app
+
+PREFIX = "arn:aws:iot:eu-west-1:123456789012"
+IDENTITY = "eu-west-1:0a1b2c3d-1111-2222-3333-444455556666"
+SUB = "${cognito-identity.amazonaws.com:sub}"
+
+
+def allow(action: str | list[str], *resources: str, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": list(resources), **more}
+
+
+OWN = [
+    allow("iot:Connect", f"{PREFIX}:client/{SUB}"),
+    allow("iot:Subscribe", f"{PREFIX}:topicfilter/{SUB}/*"),
+    allow(["iot:Publish", "iot:RetainPublish", "iot:Receive"], f"{PREFIX}:topic/{SUB}/*"),
+]
+
+
+@pytest.fixture(autouse=True)
+def without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def explain(tmp_path: Path, content: object, *options: str) -> tuple[int, dict[str, Any]]:
+    """Run the command. Return the exit code and the JSON document."""
+    file = tmp_path / "policy.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    done = CliRunner().invoke(app, ["doctor", "--policy-file", str(file), "--json", *options])
+    return done.exit_code, json.loads(done.stdout) if done.stdout else {}
+
+
+def document(*statements: dict[str, Any], version: str = "2012-10-17") -> dict[str, Any]:
+    return {"Version": version, "Statement": list(statements)}
+
+
+def test_policy_that_allows_all_requests_passes_with_the_deciding_statements(tmp_path: Path) -> None:
+    options = ("--topic", f"{IDENTITY}/a", "--client-id", IDENTITY, "--identity-id", IDENTITY)
+    code, found = explain(tmp_path, document(*OWN), *options)
+    assert (code, found["mistakes"], found["summary"]["passed"]) == (0, [], 5)
+    assert [each["cause"][:12] for each in found["requests"]] == [
+        "statement 1:",
+        "statement 2:",
+        "statement 3:",
+        "statement 3:",
+        "statement 3:",
+    ]
+
+
+@pytest.mark.parametrize("wrapped", ["policyDocument", "Document"])
+def test_answer_of_aws_is_accepted_as_a_policy(tmp_path: Path, wrapped: str) -> None:
+    inner: Any = json.dumps(document(*OWN)) if wrapped == "policyDocument" else document(*OWN)
+    answer = {wrapped: inner} if wrapped == "policyDocument" else {"PolicyVersion": {wrapped: inner}}
+    code, _ = explain(tmp_path, answer, "--client-id", IDENTITY, "--identity-id", IDENTITY)
+    assert code == 0
+
+
+def test_result_without_the_identity_is_unknown(tmp_path: Path) -> None:
+    code, found = explain(tmp_path, document(*OWN), "--client-id", "browser")
+    assert (code, found["requests"][0]["status"]) == (1, "unknown")
+    assert "it depends on cognito-identity.amazonaws.com:sub" in found["requests"][0]["cause"]
+    assert found["requests"][0]["fix"] == "Give --identity-id."
+
+
+def test_denied_request_shows_the_statement_to_add_for_all_users(tmp_path: Path) -> None:
+    options = ("--topic", f"{IDENTITY}/a", "--client-id", IDENTITY, "--identity-id", IDENTITY)
+    code, found = explain(tmp_path, document(OWN[0], OWN[2]), *options)
+    (denied,) = (each for each in found["requests"] if each["status"] == "failed")
+    assert (code, denied["action"]) == (1, "iot:Subscribe")
+    assert f"{PREFIX}:topicfilter/{SUB}/a" in denied["fix"]
+    assert IDENTITY not in denied["fix"]
+    assert found["mistakes"] == ["no statement allows iot:Subscribe"]
+
+
+def test_denied_retained_messages_are_a_warning(tmp_path: Path) -> None:
+    open_to_all = allow(["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive"], "*")
+    code, found = explain(tmp_path, document(open_to_all), "--topic", "a")
+    assert (code, found["requests"][3]["status"]) == (0, "warning")
+
+
+@pytest.mark.parametrize(
+    ("statement", "mistake"),
+    [
+        (allow("iot:Publish", "arn:aws:iot:iot:topic/a"), "arn:aws:iot:iot:topic/a is malformed"),
+        (allow("iot:Publish", "aws:iot:::topic/a"), "aws:iot:::topic/a is malformed"),
+        (allow("iot:Publish", f"{PREFIX}/topic/a"), "is malformed"),
+        (allow("iot:Publish", f"{PREFIX}:topic/${{custom:firm}}/*"), "have no variable ${custom:firm}"),
+        (allow("iot:Publish", f"{PREFIX}:topic/rooms/#"), "+ and # are literal"),
+        (allow("iot:Publish", f"{PREFIX}:topic/'a'"), "quotation marks"),
+        (allow("iot:Publish", f"{PREFIX}:topics/a"), "does not begin with client/, topic/ or topicfilter/"),
+        (allow("iot:Subscribe", f"{PREFIX}:topic/a"), "iot:Subscribe needs a resource topicfilter/"),
+        (allow("mqtt:Publish", "*"), "mqtt:Publish is not an action of AWS IoT"),
+        ({"Effect": "allow", "Action": "iot:*", "Resource": "*"}, "its Effect is 'allow'"),
+        ({"Effect": "Allow", "Action": "iot:*"}, "it has neither Resource nor NotResource"),
+        (allow("iot:Publish", f"{PREFIX}:topic/{IDENTITY}/a"), f"contains the identity id {IDENTITY}"),
+        (allow("iot:Publish", *[f"{PREFIX}:topic/{each}" for each in range(60)]), "and AWS IoT accepts 2048"),
+        (allow("iot:Publish", "*"), "no statement allows iot:Receive: AWS IoT keeps the connection open"),
+    ],
+)
+def test_mistakes_are_named_without_a_topic(tmp_path: Path, statement: dict[str, Any], mistake: str) -> None:
+    _, found = explain(tmp_path, document(statement))
+    assert any(mistake in each for each in found["mistakes"]), found["mistakes"]
+
+
+def test_variables_need_the_newer_version(tmp_path: Path) -> None:
+    _, found = explain(tmp_path, document(*OWN, version="2008-10-17"))
+    assert 'is replaced only in a document with "Version":"2012-10-17"' in found["mistakes"][0]
+
+
+def test_region_is_that_of_the_identity(tmp_path: Path) -> None:
+    other = f"us-east-1{IDENTITY[9:]}"
+    _, found = explain(tmp_path, document(*OWN), "--client-id", other, "--identity-id", other)
+    assert "region eu-west-1, not us-east-1" in found["requests"][0]["cause"]
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"Version": "2012-10-17"}', '{"policyDocument": "{"}', '{"Statement": [{"Condition": 1}]}']
+)
+def test_file_without_a_policy_is_a_usage_error(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(content)
+    done = CliRunner().invoke(app, ["doctor", "--policy-file", str(file)])
+    assert done.exception is not None
+    assert "--policy-file" in str(done.exception)
+
+
+def test_options_that_need_aws_are_rejected(tmp_path: Path) -> None:
+    code, _ = explain(tmp_path, document(*OWN), "--fix")
+    assert code == 2
+
+
+def test_text_output_shows_results_reasons_and_fixes(tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(document(allow("iot:Connect", "*"))))
+    done = CliRunner().invoke(app, ["doctor", "--policy-file", str(file), "--topic", "a"])
+    assert done.exit_code == 1
+    assert "  ok    connect with a random client id" in done.stdout
+    assert "  FAIL  publish to a\n        why  the policy policy.json: no statement" in done.stdout
+    assert "        fix  Add to the policy policy.json:" in done.stdout
+    assert "1 passed, 5 warning, 3 failed" in done.stdout
