@@ -82,9 +82,14 @@ class Owner:
             ProcessForked: the caller is in a child process.
             WrongEventLoop: the caller is in another event loop, or in none.
         """
+        # This runs for each message, so it makes no further call.
+        try:
+            if asyncio.get_running_loop() is self.loop and _Process.forks == self._forks:
+                return
+        except RuntimeError:
+            pass  # there is no running event loop
         self.check_process()
-        if not self.is_caller:
-            raise WrongEventLoop(_LOOP_CLOSED if self.is_gone else _OTHER_LOOP)
+        raise WrongEventLoop(_LOOP_CLOSED if self.is_gone else _OTHER_LOOP)
 
     def check_process(self) -> None:
         """Raise ProcessForked if the caller is in a child process."""
