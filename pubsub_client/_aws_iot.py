@@ -13,7 +13,14 @@ from typing import Self
 from awscrt import auth, http
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
-from pubsub_client._credentials import Credentials, CredentialsSource, IdentitySource, RenewingSource
+from pubsub_client._credentials import (
+    Credentials,
+    CredentialsSource,
+    IdentitySource,
+    RenewingSource,
+    UserSource,
+    UserWatcher,
+)
 from pubsub_client._endpoint import Endpoint, EndpointName
 from pubsub_client._provider import MqttVersion, Operation, Provider, Recovery, UpgradeRequest
 from pubsub_client._self_attach import SelfAttachingSource
@@ -175,6 +182,11 @@ class AwsIot(Provider):
         except Exception as error:  # noqa: BLE001 - an application's own source can raise any error
             return Recovery(f"Self-attach failed: {error}", applied=False)
         return Recovery(f"Self-attach succeeded: {attachment.text}", applied=True)
+
+    def watch_user(self, watcher: UserWatcher) -> None:
+        """Call the watcher when the user of the credentials source changes, if the source has users."""
+        if isinstance(self._source, UserSource):
+            self._source.watch_user(watcher)
 
     async def _sign(self, credentials: Credentials) -> str:
         request = http.HttpRequest("GET", _PATH, http.HttpHeaders([("Host", self.endpoint.authority)]))

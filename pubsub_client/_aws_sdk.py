@@ -23,6 +23,7 @@ from botocore.exceptions import (
 from botocore.loaders import Loader, create_loader
 
 from pubsub_client._credentials import Credentials
+from pubsub_client._guards import CallLock
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 SSO_ERRORS = (SSOError, TokenRetrievalError)
@@ -126,7 +127,7 @@ class SdkCredentials:
 
     def __init__(self, profile: str | None = None) -> None:
         self._login_options = "" if profile is None else f" --profile {shlex.quote(profile)}"
-        self._lock = asyncio.Lock()
+        self._calls = CallLock("SdkCredentials")
         try:
             self._session = sdk_session(profile)
         except (ProfileNotFound, ConfigParseError) as error:
@@ -137,8 +138,9 @@ class SdkCredentials:
 
         Raises:
             SessionError: boto3 finds no credentials, or cannot get them.
+            WrongEventLoop, ProcessForked: another event loop or process uses this object.
         """
-        async with self._lock:
+        async with self._calls:
             return await asyncio.to_thread(self._find)
 
     def _find(self) -> Credentials:

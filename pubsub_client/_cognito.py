@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeVar
+from weakref import WeakSet
 
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pubsub_client._credentials import Credentials, RenewalLog, Tokens, Validity
+from pubsub_client._credentials import Credentials, RenewalLog, Tokens, UserWatcher, Validity, is_same_user
+from pubsub_client._guards import CallLock
 from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute
 from pubsub_client._sign_in import CodeFactor, answer_code, send_code, sign_in_with_srp
 from pubsub_client.exceptions import ConfigurationError, SessionError, SignInError
@@ -24,6 +27,8 @@ _T = TypeVar("_T")
 # While the previous credentials are valid, a call waits no longer for new ones.
 _RENEWAL_TIMEOUT_SECONDS = 5.0
 _ATTEMPTS = 5
+_OTHER_USER = "another user signed in to the session"
+_NO_USER = "the session's user signed out, or a sign-in failed"
 _CODE_FACTORS = {"email": CodeFactor.EMAIL, "sms": CodeFactor.SMS}
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetTokensFromRefreshToken.html
 _REFRESH_TOKEN_ENDED = ("NotAuthorizedException", "RefreshTokenReuseException")
@@ -46,7 +51,10 @@ class CognitoSession:
         >>> await session.sign_out()
 
     A call renews tokens and credentials that expire within five minutes, or within a fifth of their lifetime if that is
-    shorter.
+    shorter. If the user signs out or another user signs in, connections of the previous user end with UserChanged.
+
+    Several event loops may use a session one after another. While a call is in progress, calls from another event loop
+    raise WrongEventLoop. In a child process, calls raise ProcessForked if the session was used before the fork.
 
     Args:
         region: the region of both pools.
@@ -84,7 +92,8 @@ class CognitoSession:
         self._identity_pool_id = identity_pool_id
         self._self_attach_route = None if self_attach_url is None else SelfAttachRoute(self_attach_url, region)
         self._now = now
-        self._lock = asyncio.Lock()
+        self._calls = CallLock("CognitoSession")
+        self._watchers: WeakSet[UserWatcher] = WeakSet()
         self._tokens: Tokens | None = None
         self._identity_id: str | None = None
         self._cached: _CachedCredentials | None = None
@@ -123,12 +132,12 @@ class CognitoSession:
         Raises:
             SignInError: Cognito rejects the sign-in, or requires more than the password.
         """
-        async with self._lock:
-            self._forget()
-            result = await _sign_in_call(
-                sign_in_with_srp, self._user_pools, self._user_pool_id, self._client_id, user_name, password
-            )
-            self._tokens = Tokens.from_result(result, self._now())
+        async with self._calls:
+            with self._change_user():
+                result = await _sign_in_call(
+                    sign_in_with_srp, self._user_pools, self._user_pool_id, self._client_id, user_name, password
+                )
+                self._tokens = Tokens.from_result(result, self._now())
 
     async def sign_in_with_code(
         self, user_name: str, read_code: Callable[[str], Awaitable[str]], *, by: Literal["email", "sms"] = "email"
@@ -149,12 +158,13 @@ class CognitoSession:
         """
         if by not in _CODE_FACTORS:
             raise ConfigurationError(f"by is {by!r}; pass 'email' or 'sms'")
+        self._calls.check()
         sent = await _sign_in_call(send_code, self._user_pools, self._client_id, user_name, _CODE_FACTORS[by])
         code = await read_code(sent.destination)
-        async with self._lock:
-            self._forget()
-            result = await _sign_in_call(answer_code, self._user_pools, self._client_id, sent, code)
-            self._tokens = Tokens.from_result(result, self._now())
+        async with self._calls:
+            with self._change_user():
+                result = await _sign_in_call(answer_code, self._user_pools, self._client_id, sent, code)
+                self._tokens = Tokens.from_result(result, self._now())
 
     async def use_id_token(self, id_token: str) -> None:
         """Use an ID token that other code received; it cannot be renewed. The session forgets its previous user.
@@ -162,9 +172,9 @@ class CognitoSession:
         Raises:
             LookupError, ValueError: the text is not an ID token.
         """
-        async with self._lock:
-            self._forget()
-            self._tokens = Tokens.from_result({"IdToken": id_token}, self._now())
+        async with self._calls:
+            with self._change_user():
+                self._tokens = Tokens.from_result({"IdToken": id_token}, self._now())
 
     async def identity_id(self) -> str:
         """Return the user's identity id.
@@ -183,6 +193,7 @@ class CognitoSession:
         Raises:
             SessionError: no user is signed in, the session has ended, or Cognito reports an error.
         """
+        self._calls.check()
         valid = self._cached if self._cached and self._cached.validity.is_valid(self._now()) else None
         timeout = asyncio.timeout(_RENEWAL_TIMEOUT_SECONDS if valid else None)
         try:
@@ -228,24 +239,39 @@ class CognitoSession:
         Raises:
             SessionError: Cognito did not revoke the token. The session forgets the user nevertheless.
         """
-        async with self._lock:
+        async with self._calls:
             tokens = self._tokens
-            self._forget()
+            with self._change_user():
+                pass  # no user follows
             if tokens and tokens.refresh_token:
                 revoke = self._user_pools.revoke_token
                 await _call(revoke, Token=tokens.refresh_token, ClientId=self._client_id)
 
-    def _forget(self) -> None:
+    def watch_user(self, watcher: UserWatcher) -> None:
+        """Call the watcher when the user signs out or is replaced; used by connections."""
+        self._watchers.add(watcher)
+
+    @contextmanager
+    def _change_user(self) -> Iterator[None]:
+        """Forget the user; at the end, notify the watchers unless the same user is signed in again."""
+        before = self._tokens
         self._tokens = self._identity_id = self._cached = None
         self._token_log.reset()
         self._credential_log.reset()
+        try:
+            yield
+        finally:
+            if before and not is_same_user(before, self._tokens):
+                reason = _OTHER_USER if self._tokens else _NO_USER
+                for watcher in list(self._watchers):
+                    watcher.user_changed(reason)
 
     async def _current_identity_id(self) -> str:
-        async with self._lock:
+        async with self._calls:
             return self._identity_id or await self._get_identity_id(await self._current_tokens())
 
     async def _current_credentials(self) -> Credentials:
-        async with self._lock:
+        async with self._calls:
             if self._cached is None or self._cached.validity.needs_refresh(self._now()):
                 credentials = await self._renewed_credentials()
                 self._cached = _CachedCredentials(credentials, Validity(self._now(), credentials.expiration))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pubsub_client._backoff import Backoff
 from pubsub_client._failures import ConnectErrors, DisconnectReasons, check_subscribed, needs_another_version
+from pubsub_client._guards import Owner, start_threads
 from pubsub_client._messages import Packet
 from pubsub_client._mqtt5 import Mqtt5Transport
 from pubsub_client._mqtt311 import Mqtt311Transport
@@ -29,11 +30,10 @@ from pubsub_client._transport import (
     Transport,
     reason_text,
 )
-from pubsub_client.exceptions import ConnectionLost, ConnectionRefused
+from pubsub_client.exceptions import ClientClosed, ConnectionLost, ConnectionRefused, UserChanged
 
 _log = logging.getLogger("pubsub_client")
 
-NOT_CONNECTED = "there is no connection; use the client inside `async with PubSub(provider) as pubsub`"
 _CLOSED = "the connection was closed"
 _DRAIN_SECONDS = 5.0
 # awscrt's own timeout covers CONNACK, but not the credentials and the WebSocket before it.
@@ -55,7 +55,7 @@ class ConnectionState(StrEnum):
     DISCONNECTED = "disconnected"
     """Lost or refused; another attempt follows."""
     CLOSED = "closed"
-    """Not connected yet, or closed by the application."""
+    """Not connected yet, closed by the application, or ended because the session's user changed."""
 
 
 class StateChange(NamedTuple):
@@ -83,13 +83,14 @@ class States:
         for watcher in self._watchers:
             watcher.put_nowait(change)
 
-    async def stream(self) -> AsyncGenerator[StateChange]:
+    async def stream(self, check_caller: Callable[[], None] = lambda: None) -> AsyncGenerator[StateChange]:
         """Yield the current state and each one after it; ends after ``CLOSED``."""
         watcher: asyncio.Queue[StateChange] = asyncio.Queue()
         watcher.put_nowait(self.now)
         self._watchers.add(watcher)
         try:
             while True:
+                check_caller()
                 change = await watcher.get()
                 yield change
                 if change.state is ConnectionState.CLOSED:
@@ -109,7 +110,7 @@ class States:
         except TimeoutError:
             because = f"; last reason: {self._last_reason}" if self._last_reason else ""
             raise ConnectionLost(f"not connected within {seconds:g} s{because}") from None
-        raise ConnectionLost(NOT_CONNECTED)
+        raise ClientClosed
 
 
 class ReconnectingConnection:
@@ -126,7 +127,8 @@ class ReconnectingConnection:
         subscriptions: restored on each new connection; receives all messages.
 
     Raises:
-        ConfigurationError: the proxy or the certificate authorities cannot be used.
+        ConfigurationError: there is no running event loop, or the proxy or the certificate authorities cannot be used.
+        ProcessForked: another client was connected before this process was forked.
     """
 
     def __init__(
@@ -138,14 +140,16 @@ class ReconnectingConnection:
         states: States,
         subscriptions: SubscriptionRegistry,
     ) -> None:
+        self.owner = Owner()
+        self.loop = self.owner.loop
         provider.endpoint.check_network_settings()
+        start_threads()
         self._provider = provider
         self._options = options
         self._outbox = Outbox(outbox)
         self._backoff = backoff
         self._states = states
         self._subscriptions = subscriptions
-        self.loop = asyncio.get_running_loop()
         self._versions = list(provider.versions)
         self._first_result: asyncio.Future[ConnectionRefused | None] = self.loop.create_future()
         """An error, or None, from the first attempt; after a recovery, from the attempt that follows."""
@@ -159,6 +163,19 @@ class ReconnectingConnection:
         self._connect_errors = ConnectErrors(provider, options.client_id)
         self._running: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._user_changed: UserChanged | None = None
+        provider.watch_user(self)
+
+    def check(self) -> None:
+        """Check that the caller may send.
+
+        Raises:
+            WrongEventLoop, ProcessForked: the caller is in another event loop or process.
+            UserChanged: the session's user signed out or was replaced.
+        """
+        self.owner.check()
+        if self._user_changed:
+            raise self._user_changed
 
     def start(self) -> None:
         """Connect in the background, with any number of attempts."""
@@ -185,6 +202,19 @@ class ReconnectingConnection:
             )
         if refusal:
             raise refusal from refusal.__cause__
+
+    async def until_connected(self, seconds: float) -> None:
+        """Wait for the connection.
+
+        Raises:
+            ConnectionLost: the connection is not up in time, or was closed.
+            UserChanged: the session's user signed out or was replaced.
+        """
+        try:
+            await self._states.until_connected(seconds)
+        except ClientClosed:
+            self.check()
+            raise
 
     def publish(self, packet: Packet) -> asyncio.Future[Ack]:
         """Send a message as soon as there is a connection; messages to one topic are sent in the order of these calls.
@@ -234,6 +264,27 @@ class ReconnectingConnection:
             if self._running:
                 with suppress(asyncio.CancelledError):
                     await self._running
+
+    def user_changed(self, reason: str) -> None:
+        """End the connection, which must not continue as the previous user; any thread may call this."""
+        if self.owner.is_caller:
+            self._end(UserChanged(reason))
+        else:
+            with suppress(RuntimeError):  # the event loop is closed
+                self.loop.call_soon_threadsafe(self._end, UserChanged(reason))
+
+    def _end(self, error: UserChanged) -> None:
+        if self._running is None or self._running.done():
+            return
+        self._user_changed = error
+        self._running.cancel()
+        self._outbox.end(error.reason)
+        if not self._first_result.done():
+            self._first_result.set_exception(error)
+            self._first_result.exception()  # prevents asyncio's warning if no caller waits for it
+        self._discard_transport()
+        self._subscriptions.end(error)
+        self._states.change(ConnectionState.CLOSED, error.reason)
 
     def _discard_transport(self) -> None:
         """Close the transport in the background, because awscrt can take seconds."""

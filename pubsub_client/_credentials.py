@@ -60,6 +60,23 @@ class RenewingSource(CredentialsSource, Protocol):
         ...
 
 
+class UserWatcher(Protocol):
+    """Something that ends with the user, such as a connection."""
+
+    def user_changed(self, reason: str) -> None:
+        """Handle that the user signed out or was replaced; called in the event loop of the session."""
+        ...
+
+
+@runtime_checkable
+class UserSource(CredentialsSource, Protocol):
+    """A source whose user can change."""
+
+    def watch_user(self, watcher: UserWatcher) -> None:
+        """Call the watcher when the user changes, without keeping it alive."""
+        ...
+
+
 @dataclass(frozen=True)
 class Validity:
     """The lifetime of tokens or credentials by this machine's clock; ``until`` is None if unknown."""
@@ -89,6 +106,7 @@ class Tokens:
         id_token: the ID token.
         login: the user pool's key in an identity pool's ``Logins``.
         validity: the lifetime of the ID token.
+        subject: the user's ``sub``; None if the token has none.
         refresh_token: the refresh token; None if only an ID token was passed.
         device_key: required with the refresh token if the user pool remembers devices.
     """
@@ -96,6 +114,7 @@ class Tokens:
     id_token: str = field(repr=False)
     login: str
     validity: Validity
+    subject: str | None = None
     refresh_token: str | None = field(default=None, repr=False)
     device_key: str | None = field(default=None, repr=False)
 
@@ -117,9 +136,15 @@ class Tokens:
             # In every partition the key is the issuer without its scheme.
             claims["iss"].removeprefix("https://"),
             Validity(now, datetime.fromtimestamp(claims["exp"], UTC)),
+            claims.get("sub"),
             result.get("RefreshToken", previous and previous.refresh_token),
             result.get("NewDeviceMetadata", {}).get("DeviceKey", previous and previous.device_key),
         )
+
+
+def is_same_user(first: Tokens, second: Tokens | None) -> bool:
+    """Return whether both tokens belong to one user of one user pool."""
+    return second is not None and (first.login, first.subject) == (second.login, second.subject)
 
 
 def id_token_claims(id_token: str) -> Mapping[str, Any]:

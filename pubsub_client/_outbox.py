@@ -112,13 +112,18 @@ class Outbox:
             if self._send and (pending := [message.ack for message in (*self._sent, *self._waiting)]):
                 await asyncio.wait(pending, timeout=seconds)
         finally:
-            self._send = None
-            if self._expiry:
-                self._expiry.cancel()
-            for message in (*self._sent, *self._lost, *self._waiting):
-                self._fail(message, reason)
-            self._lost.clear()
-            self._waiting.clear()
+            self.end(reason)
+
+    def end(self, reason: str) -> None:
+        """Reject further messages, and fail the remaining messages at once."""
+        self._closed = reason
+        self._send = None
+        if self._expiry:
+            self._expiry.cancel()
+        for message in (*self._sent, *self._lost, *self._waiting):
+            self._fail(message, reason)
+        self._lost.clear()
+        self._waiting.clear()
 
     def _is_full(self) -> bool:
         if self._count() >= self._options.size:

@@ -10,6 +10,7 @@ from enum import Enum, StrEnum
 from awscrt.http import HttpRequest
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
+from pubsub_client._credentials import UserWatcher
 from pubsub_client._endpoint import Endpoint
 
 
@@ -103,6 +104,9 @@ class Provider(ABC):
             The result; None if this provider cannot recover.
         """
         return None
+
+    def watch_user(self, watcher: UserWatcher) -> None:  # noqa: B027 - not abstract
+        """Call the watcher when the user of the credentials changes; by default there is no such user."""
 
     # By default, the limits of the broker are unknown.
 

@@ -9,14 +9,14 @@ from functools import lru_cache, partial
 from typing import Literal, Self
 
 from pubsub_client._backoff import Backoff
-from pubsub_client._connection import NOT_CONNECTED, ConnectionState, ReconnectingConnection, StateChange, States
+from pubsub_client._connection import ConnectionState, ReconnectingConnection, StateChange, States
 from pubsub_client._failures import check_published
 from pubsub_client._messages import OCTETS, Message, Packet, check_text, check_topic, check_topic_filter, encode
 from pubsub_client._outbox import OutboxOptions
 from pubsub_client._provider import Provider
 from pubsub_client._subscription import Subscription, SubscriptionRegistry
 from pubsub_client._transport import ClientId, ConnectOptions
-from pubsub_client.exceptions import ConfigurationError, ConnectionLost, PubSubError
+from pubsub_client.exceptions import ClientClosed, ConfigurationError, PubSubError
 
 _MAX_KEEP_ALIVE = 65535
 _MAX_SESSION_EXPIRY = 2**32 - 1
@@ -28,6 +28,10 @@ class PubSub:
 
     It restores a lost connection with a new signature and all subscriptions. Messages published meanwhile wait.
     Unacknowledged messages with QoS 1 are sent again in order.
+
+    All calls must come from the event loop and the process that connected the client. Others raise WrongEventLoop or
+    ProcessForked before anything is sent. If the session's user signs out or another user signs in, the connection
+    ends, and calls raise UserChanged until the client is closed.
 
     Args:
         provider: the broker.
@@ -107,6 +111,7 @@ class PubSub:
         Raises:
             ConfigurationError: there is no running event loop, or the environment's proxy or certificate authorities
                 cannot be used.
+            ProcessForked: another client was connected before this process was forked.
         """
         self._begin()
 
@@ -119,11 +124,12 @@ class PubSub:
             ConnectionLost: :meth:`start` was called before, and there was no connection in time.
             ConfigurationError: there is no running event loop, or the environment's proxy or certificate authorities
                 cannot be used.
+            ProcessForked: another client was connected before this process was forked.
         """
         connection = self._begin()
         try:
             await connection.wait_for_first_result(self._connect_timeout)
-            await self._states.until_connected(self._connect_timeout)
+            await connection.until_connected(self._connect_timeout)
         except BaseException:
             await self._close(connection)
             raise
@@ -133,6 +139,7 @@ class PubSub:
 
         Readers stop after the messages that have arrived. The client may connect again.
         """
+        self._check_caller()
         if self._connection:
             await self._close(self._connection)
 
@@ -154,7 +161,7 @@ class PubSub:
         >>> state
         <ConnectionState.CONNECTED: 'connected'>
         """
-        return self._states.stream()
+        return self._states.stream(self._check_caller)
 
     async def publish(self, topic: str | Iterable[str], payload: object, *, qos: int = 1, retain: bool = False) -> None:
         """Publish a message to one topic or several.
@@ -178,6 +185,7 @@ class PubSub:
             TopicError: the broker would reject a topic; nothing was sent.
             PayloadError: the payload is not JSON serialisable, or too long; nothing was sent.
             ConfigurationError: the QoS is not supported, or there is no topic; nothing was sent.
+            ClientClosed: the client is not connected; nothing was sent.
             QueueFull: there are too many messages, and ``when_full`` is ``raise``.
             PublishRefused: the broker rejected the message.
             ConnectionLost: there was no connection in time, or it was lost ``attempts`` times before the
@@ -222,6 +230,7 @@ class PubSub:
             TopicError: the broker would reject a topic filter; nothing was sent.
             ConfigurationError: the QoS is not supported, the buffer is less than 1, or there are too many topic filters
                 or none; nothing was sent.
+            ClientClosed: the client is not connected; nothing was sent.
             SubscribeRefused: the broker rejected a topic filter.
             ConnectionLost: there was no connection in time, or it was lost before the acknowledgement.
         """
@@ -232,15 +241,17 @@ class PubSub:
         _check_qos(qos)
         _check_integer("buffer", buffer, 1)
         self._provider.check_subscriptions(self._subscriptions.count_with(topic_filters))
-        reader = Subscription(topic_filters, buffer)
+        connection = self._open_connection
+        reader = Subscription(topic_filters, buffer, connection.owner)
         self._subscriptions.add(reader)
         try:
             for each in topic_filters:
-                await self._states.until_connected(self._connect_timeout)
-                await self._subscriptions.subscribe(self._open_connection, each, qos)
+                await connection.until_connected(self._connect_timeout)
+                await self._subscriptions.subscribe(connection, each, qos)
             yield reader
         finally:
             reader.end()
+            connection.owner.check()
             connected = self.state is ConnectionState.CONNECTED
             await self._subscriptions.remove(reader, self._connection if connected else None)
 
@@ -253,25 +264,29 @@ class PubSub:
 
     @property
     def _open_connection(self) -> ReconnectingConnection:
+        """The connection, after a check that the caller may use it."""
         if self._connection is None:
-            raise ConnectionLost(NOT_CONNECTED)
+            raise ClientClosed
+        self._connection.check()
         return self._connection
 
+    def _check_caller(self) -> None:
+        if self._connection:
+            self._connection.owner.check()
+
     def _begin(self) -> ReconnectingConnection:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise ConfigurationError("there is no running event loop; connect inside a coroutine") from None
-        if self._connection and self._connection.loop is not loop:
-            raise ConfigurationError(
-                "the client was connected in another event loop and not closed; create a new PubSub"
-            )
         if self._connection is None:
             self._connection = ReconnectingConnection(
                 self._provider, self._options, self._outbox, self._backoff, self._states, self._subscriptions
             )
             self._connection.start()
-        return self._connection
+        return self._open_connection
+
+    def _check_closed(self) -> None:
+        """Raise ConfigurationError unless the client is closed, or its event loop is."""
+        if self._connection and not self._connection.owner.is_gone:
+            self._connection.owner.check_process()
+            raise ConfigurationError("the previously configured client is not closed; close it first")
 
     async def _close(self, connection: ReconnectingConnection) -> None:
         try:
@@ -294,10 +309,10 @@ def configure(pubsub: PubSub) -> None:
         >>> await get().close()
 
     Raises:
-        ConfigurationError: the previously configured client is not closed.
+        ConfigurationError: the previously configured client is not closed, and its event loop still exists.
     """
-    if any(previous.state is not ConnectionState.CLOSED for previous in _shared):
-        raise ConfigurationError("the previously configured client is not closed; close it first")
+    for previous in _shared:
+        previous._check_closed()
     _shared[:] = [pubsub]
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
+from pubsub_client._guards import Owner
 from pubsub_client._messages import Message, Packet, decode, matches
 from pubsub_client.exceptions import ConnectionLost, SubscribeRefused
 
@@ -28,12 +29,14 @@ class Subscription:
     Args:
         topic_filters: the topic filters.
         buffer: the maximum number of unread messages. Beyond that, the oldest message is dropped.
+        owner: the owner of the connection.
     """
 
-    def __init__(self, topic_filters: tuple[str, ...], buffer: int) -> None:
+    def __init__(self, topic_filters: tuple[str, ...], buffer: int, owner: Owner) -> None:
         self.topic_filters = topic_filters
         self.dropped = 0
         """The number of messages dropped because the reader was too slow."""
+        self._owner = owner
         self._packets: deque[Packet] = deque(maxlen=buffer)
         self._changed = asyncio.Event()
         self._ended = False
@@ -47,7 +50,10 @@ class Subscription:
 
         Raises:
             SubscribeRefused: the broker rejected a topic filter after a reconnection.
+            UserChanged: the session's user signed out or was replaced.
+            WrongEventLoop, ProcessForked: the caller is in another event loop or process than the connection.
         """
+        self._owner.check()
         while not self._packets:
             if self._error:
                 raise self._error
@@ -185,11 +191,11 @@ class SubscriptionRegistry:
         for reader in readers:
             reader.put(packet)
 
-    def end(self) -> None:
-        """Stop all readers, after the messages that have arrived."""
+    def end(self, error: Exception | None = None) -> None:
+        """Stop all readers, or let them raise the error, after the messages that have arrived."""
         self._requested.clear()
         for shared in self._filters.values():
-            self._end(shared, None)
+            self._end(shared, error)
 
     async def _request(self, connection: SubscribingConnection, shared: _TopicFilter, qos: int) -> None:
         self._requested.add(shared.name)

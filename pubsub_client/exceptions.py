@@ -3,7 +3,11 @@
 PubSubError
  ├─ ConfigurationError (ValueError)     a setting or an argument is invalid
  │   ├─ TopicError                      the broker would reject the topic or topic filter
- │   └─ PayloadError                    the payload cannot be sent
+ │   ├─ PayloadError                    the payload cannot be sent
+ │   ├─ WrongEventLoop                  the call came from another event loop
+ │   ├─ ProcessForked                   the call came from a child process after a fork
+ │   ├─ ClientClosed (ConnectionLost)   the client is not connected, or is closed
+ │   └─ UserChanged                     another user signed in, or the user signed out, during the connection
  ├─ SignInError                         the user could not be signed in
  ├─ SessionError                        a session failed: identity id, credentials, self-attach or sign-out
  ├─ ConnectionRefused (ConnectionError) the client could not connect
@@ -54,6 +58,14 @@ class PayloadError(ConfigurationError):
         self.path = path
 
 
+class WrongEventLoop(ConfigurationError):
+    """The call came from another event loop than the one that connected the client, or that uses the session."""
+
+
+class ProcessForked(ConfigurationError):
+    """The call came from a child process; a connection or session belongs to the process that used it."""
+
+
 class SignInError(PubSubError):
     """The user could not be signed in.
 
@@ -89,6 +101,27 @@ class ConnectionRefused(PubSubError, ConnectionError):
 
 class ConnectionLost(PubSubError, ConnectionError):
     """The connection was lost before an acknowledgement; the broker may have processed the request."""
+
+
+class ClientClosed(ConnectionLost, ConfigurationError):
+    """The client is not connected, or is closed; nothing was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no connection; use the client inside `async with PubSub(provider) as pubsub`, or call connect()"
+        )
+
+
+class UserChanged(ConfigurationError):
+    """The session's user signed out or was replaced, which ended the connection; nothing was sent.
+
+    Args:
+        reason: what happened to the user.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the connection ended because {reason}; call close(), then connect() as the current user")
+        self.reason = reason
 
 
 class QueueFull(PubSubError):

@@ -17,6 +17,7 @@ import pytest
 
 from pubsub_cli.commands.subscribe import Reading, as_json, as_text, reader_watched, write_line
 from pubsub_client import Message, Subscription
+from pubsub_client._guards import Owner
 from pubsub_client._messages import Packet
 
 _NOW = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -73,7 +74,7 @@ def test_json_line_is_ascii_and_one_line() -> None:
 async def test_dropped_messages_are_reported_at_once_and_at_the_end(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    messages = Subscription(("t",), buffer=2)
+    messages = Subscription(("t",), 2, Owner())
     for number in range(5):
         messages.put(Packet("t", str(number).encode(), 0, retain=False))
     messages.end()
@@ -86,7 +87,7 @@ async def test_dropped_messages_are_reported_at_once_and_at_the_end(
 @pytest.mark.parametrize("json", [True, False])
 @pytest.mark.usefixtures("capfd")
 async def test_deeply_nested_message_does_not_end_subscribe(json: bool) -> None:
-    messages = Subscription(("t",), buffer=1000)
+    messages = Subscription(("t",), 1000, Owner())
     # Near the recursion limit, less the frames of this test and of the JSON module.
     left = sys.getrecursionlimit() - len(inspect.stack(0))
     depths = range(left - 40, left + 10)

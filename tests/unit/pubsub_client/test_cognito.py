@@ -310,7 +310,7 @@ async def test_slow_renewal_returns_valid_credentials_and_its_failure_is_logged(
     assert await session.credentials() is first
     assert session.renewal_error == "no response within 0.05 s"
     answered.set()
-    async with session._lock:  # free when the renewal has ended
+    async with session._calls:  # free when the renewal has ended
         pass
     assert ["no response within" in each for each in warnings_of(caplog)] == [True, False]
     assert "https://cognito.example" in warnings_of(caplog)[1]

@@ -8,124 +8,21 @@ import random
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
-from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _connection, _failures
+from pubsub_client import ConnectionState, PubSub, _connection, _failures
 from pubsub_client._backoff import Backoff
 from pubsub_client._connection import StateChange, States
 from pubsub_client._failures import UpgradeResponse
-from pubsub_client._messages import Packet
-from pubsub_client._provider import MqttVersion, Provider, UpgradeRequest
-from pubsub_client._transport import Ack, ConnectAttemptError, ConnectOptions, Disconnect, DisconnectedError, OnAck
+from pubsub_client._provider import MqttVersion, UpgradeRequest
+from pubsub_client._transport import Ack, ConnectAttemptError, OnAck
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PubSubError, SubscribeRefused
+from tests.unit.pubsub_client.fake_broker import FakeBroker, FakeTransport, client
 
 SECONDS = 5.0
-CUT = Disconnect(None, "the network failed")
-
-
-@dataclass
-class Broker:
-    """Controls and records its transports."""
-
-    transports: list[FakeTransport] = field(default_factory=list)
-    session_present: Callable[[int], bool] = lambda _: False
-    """Whether the broker has kept the session, by the connection's number."""
-    acknowledges: bool = True
-    drops_on_subscribe: Callable[[int, str], bool] = lambda _, __: False
-    """Whether a connection ends on a SUBSCRIBE, by its number and the topic filter."""
-    opens: Callable[[int], Exception | None] = lambda _: None
-    """Why a connection fails, by its number; None for success."""
-    drops_at_once: Callable[[int], bool] = lambda _: False
-
-    @property
-    def up(self) -> FakeTransport:
-        return self.transports[-1]
-
-
-class FakeTransport:
-    """A transport that its broker controls."""
-
-    def __init__(
-        self,
-        broker: Broker,
-        _provider: Provider,
-        options: ConnectOptions,
-        _on_received: Callable[[Packet], None],
-        on_disconnect: Callable[[Disconnect], None],
-    ) -> None:
-        self.number = len(broker.transports)
-        self.options = options
-        self.subscribed: list[str] = []
-        self.unsubscribed: list[str] = []
-        self.published: list[Packet] = []
-        self.over = False
-        self._broker = broker
-        self._on_disconnect = on_disconnect
-        self._pending: list[OnAck] = []
-        broker.transports.append(self)
-
-    async def open(self, _request: UpgradeRequest) -> bool:
-        await asyncio.sleep(0)
-        if error := self._broker.opens(self.number):
-            raise error
-        if self._broker.drops_at_once(self.number):
-            self.drop()
-        return self._broker.session_present(self.number)
-
-    def publish(self, packet: Packet, on_ack: OnAck) -> None:
-        self.published.append(packet)
-        self._ack(on_ack)
-
-    def subscribe(self, topic_filter: str, _qos: int, on_ack: OnAck) -> None:
-        self.subscribed.append(topic_filter)
-        if self._broker.drops_on_subscribe(self.number, topic_filter):
-            self._pending.append(on_ack)
-            self.drop()
-        else:
-            on_ack(Ack())
-
-    def unsubscribe(self, topic_filter: str, on_ack: OnAck) -> None:
-        self.unsubscribed.append(topic_filter)
-        on_ack(Ack())
-
-    async def close(self) -> None:
-        self.over = True
-        self._fail_pending("closed")
-
-    def drop(self, drop: Disconnect = CUT) -> None:
-        if not self.over:
-            self.over = True
-            self._fail_pending(drop.reason)
-            self._on_disconnect(drop)
-
-    def _ack(self, on_ack: OnAck) -> None:
-        if self._broker.acknowledges and not self.over:
-            on_ack(Ack())
-        else:
-            self._pending.append(on_ack)
-
-    def _fail_pending(self, reason: str) -> None:
-        pending, self._pending = self._pending, []
-        for on_ack in pending:
-            on_ack(Ack(error=DisconnectedError(reason)))
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    broker = Broker()
-    made = {version: lambda *arguments: FakeTransport(broker, *arguments) for version in MqttVersion}
-    monkeypatch.setattr(_connection, "_TRANSPORTS", made)
-    monkeypatch.setattr(_connection, "_DRAIN_SECONDS", 0.05)
-    return broker
-
-
-def client(**options: object) -> PubSub:
-    provider = MqttOverWebSocket("ws://127.0.0.1:1/")
-    return PubSub(provider, **{"reconnect_delay": (0.001, 0.002), "connect_timeout": 2.0, **options})  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -134,13 +31,13 @@ async def in_time() -> AsyncIterator[None]:
         yield
 
 
-async def until_connected_again(broker: Broker, connections: int, pubsub: PubSub) -> None:
+async def until_connected_again(broker: FakeBroker, connections: int, pubsub: PubSub) -> None:
     async with in_time():
         while len(broker.transports) < connections or pubsub.state is not ConnectionState.CONNECTED:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 
-async def test_close_completes_all_concurrent_publish_calls(broker: Broker) -> None:
+async def test_close_completes_all_concurrent_publish_calls(broker: FakeBroker) -> None:
     async def publish_endlessly() -> None:
         while True:
             await pubsub.publish("t", 1)
@@ -155,7 +52,7 @@ async def test_close_completes_all_concurrent_publish_calls(broker: Broker) -> N
     assert broker.up.published
 
 
-async def test_closed_client_is_released_while_its_transport_is_not(broker: Broker) -> None:
+async def test_closed_client_is_released_while_its_transport_is_not(broker: FakeBroker) -> None:
     """Awscrt's callbacks can keep a transport alive for seconds after it was closed."""
     pubsub = client()
     async with pubsub, pubsub.subscribe("t"):
@@ -167,7 +64,7 @@ async def test_closed_client_is_released_while_its_transport_is_not(broker: Brok
     assert broker.transports
 
 
-async def test_new_session_with_unanswered_subscriptions_is_subscribed_again(broker: Broker) -> None:
+async def test_new_session_with_unanswered_subscriptions_is_subscribed_again(broker: FakeBroker) -> None:
     broker.session_present = lambda number: number == 2
     broker.drops_on_subscribe = lambda number, _: number == 1
     async with client(session_expiry=60) as pubsub, pubsub.subscribe("t/#"):
@@ -176,7 +73,7 @@ async def test_new_session_with_unanswered_subscriptions_is_subscribed_again(bro
     assert [transport.subscribed for transport in broker.transports] == [["t/#"], ["t/#"], ["t/#"]]
 
 
-async def test_client_closed_while_connecting_can_connect_again(broker: Broker) -> None:
+async def test_client_closed_while_connecting_can_connect_again(broker: FakeBroker) -> None:
     broker.opens = lambda number: ConnectAttemptError(OSError("unreachable")) if number == 0 else None
     pubsub = client(reconnect_delay=(1, 1))
     pubsub.start()
@@ -192,7 +89,7 @@ async def test_client_closed_while_connecting_can_connect_again(broker: Broker) 
 
 
 async def test_unexpected_error_of_a_transport_counts_as_failed_attempt(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("the CA file was deleted")
@@ -210,7 +107,7 @@ async def test_unexpected_error_of_a_transport_counts_as_failed_attempt(
         await pubsub.publish("t", 1)
 
 
-async def test_connection_lost_at_once_is_never_reported_as_connected(broker: Broker) -> None:
+async def test_connection_lost_at_once_is_never_reported_as_connected(broker: FakeBroker) -> None:
     broker.drops_at_once = lambda _: True
     pubsub = client(connect_timeout=0.1)
     states: list[ConnectionState] = []
@@ -227,7 +124,7 @@ async def test_connection_lost_at_once_is_never_reported_as_connected(broker: Br
     assert ConnectionState.CONNECTED not in states
 
 
-async def test_topic_filter_that_ends_every_connection_counts_as_rejected(broker: Broker) -> None:
+async def test_topic_filter_that_ends_every_connection_counts_as_rejected(broker: FakeBroker) -> None:
     denied = False
     broker.drops_on_subscribe = lambda _, topic_filter: denied and topic_filter == "denied"
     async with client() as pubsub, pubsub.subscribe("allowed"), pubsub.subscribe("denied") as readers:
@@ -240,7 +137,7 @@ async def test_topic_filter_that_ends_every_connection_counts_as_rejected(broker
         await pubsub.publish("t", 1)
 
 
-async def test_subscription_cancelled_before_its_ack_is_unsubscribed(broker: Broker) -> None:
+async def test_subscription_cancelled_before_its_ack_is_unsubscribed(broker: FakeBroker) -> None:
     async with client() as pubsub:
         acks: list[OnAck] = []
         broker.up.subscribe = lambda *request: acks.append(request[2])  # type: ignore[method-assign]
@@ -251,7 +148,7 @@ async def test_subscription_cancelled_before_its_ack_is_unsubscribed(broker: Bro
         assert broker.up.unsubscribed == ["t"]
 
 
-async def test_topic_filter_is_unsubscribed_after_its_last_reader(broker: Broker) -> None:
+async def test_topic_filter_is_unsubscribed_after_its_last_reader(broker: FakeBroker) -> None:
     async with client() as pubsub, pubsub.subscribe("t"):
         async with pubsub.subscribe("t"):
             assert broker.up.subscribed == ["t"]
@@ -259,12 +156,12 @@ async def test_topic_filter_is_unsubscribed_after_its_last_reader(broker: Broker
     assert broker.up.unsubscribed == ["t"]
 
 
-async def test_second_reader_can_raise_the_qos(broker: Broker) -> None:
+async def test_second_reader_can_raise_the_qos(broker: FakeBroker) -> None:
     async with client() as pubsub, pubsub.subscribe("t", qos=0), pubsub.subscribe("t", qos=1):
         assert broker.up.subscribed == ["t", "t"]
 
 
-async def test_rejected_unsubscribe_is_logged(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+async def test_rejected_unsubscribe_is_logged(broker: FakeBroker, caplog: pytest.LogCaptureFixture) -> None:
     def reject(topic_filter: str, on_ack: OnAck) -> None:
         assert topic_filter == "t"
         on_ack(Ack(0x87))
@@ -276,7 +173,7 @@ async def test_rejected_unsubscribe_is_logged(broker: Broker, caplog: pytest.Log
     assert "0x87 NOT_AUTHORIZED" in warning
 
 
-async def test_readers_stay_ended_after_a_new_connect(broker: Broker) -> None:
+async def test_readers_stay_ended_after_a_new_connect(broker: FakeBroker) -> None:
     pubsub = client()
     await pubsub.connect()
     async with pubsub.subscribe("t") as readers:
@@ -288,7 +185,7 @@ async def test_readers_stay_ended_after_a_new_connect(broker: Broker) -> None:
         await pubsub.close()
 
 
-async def test_connect_of_a_started_client_raises_its_first_error_at_once(broker: Broker) -> None:
+async def test_connect_of_a_started_client_raises_its_first_error_at_once(broker: FakeBroker) -> None:
     broker.opens = lambda _: ConnectAttemptError(OSError("unreachable"))
     pubsub = client(reconnect_delay=(60, 60))
     pubsub.start()
@@ -298,7 +195,7 @@ async def test_connect_of_a_started_client_raises_its_first_error_at_once(broker
     assert pubsub.state is ConnectionState.CLOSED
 
 
-def test_client_of_an_ended_event_loop_raises_an_error(broker: Broker) -> None:
+def test_client_of_an_ended_event_loop_raises_an_error(broker: FakeBroker) -> None:
     pubsub = client()
 
     async def start() -> None:
@@ -307,11 +204,11 @@ def test_client_of_an_ended_event_loop_raises_an_error(broker: Broker) -> None:
 
     asyncio.run(start())
     assert broker.transports
-    with pytest.raises(PubSubError, match="another event loop"):
+    with pytest.raises(PubSubError, match="an event loop that is closed now; create a new PubSub"):
         asyncio.run(start())
 
 
-async def test_publish_to_several_topics_precedes_a_later_publish(broker: Broker) -> None:
+async def test_publish_to_several_topics_precedes_a_later_publish(broker: FakeBroker) -> None:
     async with client() as pubsub:
         await asyncio.gather(pubsub.publish(["a", "b"], 1), pubsub.publish("a", 2))
         published = [(packet.topic, packet.payload) for packet in broker.up.published]
@@ -365,7 +262,7 @@ def client_with(upgrade_request: Callable[[], Coroutine[Any, Any, UpgradeRequest
     ],
 )
 async def test_provider_recovers_only_from_a_denial(
-    broker: Broker, connack: tuple[int, str | None] | None, denied: bool, reason: str
+    broker: FakeBroker, connack: tuple[int, str | None] | None, denied: bool, reason: str
 ) -> None:
     async def recover() -> None:
         calls.append(None)
@@ -380,7 +277,7 @@ async def test_provider_recovers_only_from_a_denial(
 
 
 @pytest.fixture
-def hanging(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Broker:
+def hanging(broker: FakeBroker, monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
     """A broker whose transports never open."""
 
     async def open_never(_transport: FakeTransport, _request: UpgradeRequest) -> bool:
@@ -416,7 +313,7 @@ async def test_attempt_without_an_answer_times_out(monkeypatch: pytest.MonkeyPat
 
 
 async def test_unexpected_error_is_logged_and_followed_by_another_attempt(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker.opens = lambda number: ConnectAttemptError(OSError("refused")) if number == 0 else None
     monkeypatch.setattr(_failures.ConnectErrors, "explain", Mock(side_effect=RuntimeError("unexpected")))

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from pubsub_client import Subscription
+from pubsub_client._guards import Owner
 from pubsub_client._messages import Packet
 from pubsub_client._subscription import _CACHED_TOPICS, SubscriptionRegistry
 from pubsub_client.exceptions import SubscribeRefused
@@ -17,7 +18,7 @@ def packet(topic: str, number: int = 1) -> Packet:
 
 
 async def test_slow_reader_loses_the_oldest_messages_and_counts_them() -> None:
-    reader = Subscription(("a",), 3)
+    reader = Subscription(("a",), 3, Owner())
     for number in range(5):
         reader.put(packet("a", number))
     reader.end()
@@ -26,7 +27,7 @@ async def test_slow_reader_loses_the_oldest_messages_and_counts_them() -> None:
 
 
 async def test_waiting_reader_gets_the_next_message_and_stops_at_the_end() -> None:
-    reader = Subscription(("a",), 3)
+    reader = Subscription(("a",), 3, Owner())
     waiting = asyncio.create_task(anext(reader))
     await asyncio.sleep(0)
     reader.put(packet("a", 7))
@@ -39,7 +40,7 @@ async def test_waiting_reader_gets_the_next_message_and_stops_at_the_end() -> No
 
 
 async def test_refusal_is_raised_after_the_received_messages() -> None:
-    reader = Subscription(("a",), 3)
+    reader = Subscription(("a",), 3, Owner())
     reader.put(packet("a"))
     reader.end(SubscribeRefused("a", "0x87 NOT_AUTHORIZED"))
     assert (await anext(reader)).payload == 1
@@ -48,7 +49,11 @@ async def test_refusal_is_raised_after_the_received_messages() -> None:
 
 
 async def test_registry_delivers_between_add_and_remove() -> None:
-    registry, first, second = SubscriptionRegistry(), Subscription(("a/+",), 10), Subscription(("a/b",), 10)
+    registry, first, second = (
+        SubscriptionRegistry(),
+        Subscription(("a/+",), 10, Owner()),
+        Subscription(("a/b",), 10, Owner()),
+    )
     registry.add(first)
     registry.deliver(packet("a/b"))
     registry.add(second)
@@ -62,7 +67,7 @@ async def test_registry_delivers_between_add_and_remove() -> None:
 
 
 async def test_registry_delivers_any_number_of_topics_with_a_bounded_cache() -> None:
-    registry, reader = SubscriptionRegistry(), Subscription(("#",), 5000)
+    registry, reader = SubscriptionRegistry(), Subscription(("#",), 5000, Owner())
     registry.add(reader)
     topics = [f"a/{number % 1500}" for number in range(3000)]
     for topic in topics:
