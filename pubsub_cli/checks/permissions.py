@@ -52,6 +52,12 @@ from pubsub_client.policy_document import (
     identity_service,
 )
 
+_NOT_TRUSTED = "InvalidIdentityPoolConfigurationException"
+_CHECK_TRUST = (
+    "A new sign-in does not help, because the identity pool cannot assume its role. An operator can find the reason in "
+    "the role's trust policy: pubsub doctor"
+)
+
 
 class CredentialsAreGiven(Check):
     """Without AWS credentials a front end cannot sign its requests. The identity pool refuses them if the role does not
@@ -68,10 +74,11 @@ class CredentialsAreGiven(Check):
         try:
             credentials = await context.session.credentials()
         except SessionError as error:
+            reason = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
             return failed(
                 f"The identity pool gives the user no AWS credentials: {error}",
                 resource=context.output(Output.IDENTITY_POOL_ID),
-                fix=SIGN_IN_AGAIN,
+                fix=_CHECK_TRUST if reason == _NOT_TRUSTED else SIGN_IN_AGAIN,
             )
         end = credentials.expiration
         return passed(f"until {end:%H:%M:%S %Z}" if end else "without an expiration")
