@@ -111,7 +111,7 @@ class Estimate:
     @property
     def usd(self) -> float:
         """The cost: the function runs all the time, and a step takes two state transitions."""
-        return self.steps * (2 * TRANSITION.usd + REQUEST.usd) + self.seconds * 0.5 * GB_SECOND.usd
+        return self.steps * (2 * _TRANSITION_USD + _REQUEST_USD) + self.seconds * 0.5 * _GB_SECOND_USD
 
 
 def estimate(
@@ -298,34 +298,20 @@ CONNECT = Path("connect, one API call each", {ATTACH: 1})
 MIXED = Path("sign-in", Counter(_FRONT_END) + Counter({name: count / SIGN_INS for name, count in _CHAIN.items()}))
 
 
-# Prices in US East (N. Virginia), from AWS's pages or stored copies of them in November 2026, without free tiers and
-# without discounts for volume.
+# Prices in US East (N. Virginia) in US dollars, from AWS's pages or stored copies of them in November 2026, without
+# free tiers and without discounts for volume.
 
-
-@dataclass(frozen=True)
-class Price:
-    """A price in US dollars for one unit, and the amount for which the page quotes it."""
-
-    name: str
-    usd: float
-    amount: float
-    per: str
-    source: str
-
-
-REQUEST = Price("Lambda requests", 0.20e-6, 1e6, "million", "https://aws.amazon.com/lambda/pricing/")
-GB_SECOND = Price("Lambda, Arm", 0.0000133334, 1, "GB-second", "https://aws.amazon.com/lambda/pricing/")
-MAC = Price("KMS requests", 0.03e-4, 1e4, "10,000", "https://aws.amazon.com/kms/pricing/")
-LOG_BYTE = Price("CloudWatch Logs, collected", 0.50e-9, 1e9, "GB", "https://aws.amazon.com/cloudwatch/pricing/")
-HTTP_API = Price("API Gateway, HTTP API", 1e-6, 1e6, "million", "https://aws.amazon.com/api-gateway/pricing/")
-TRANSITION = Price(
-    "Step Functions, Standard, state transitions",
-    0.025e-3,
-    1e3,
-    "1,000",
-    "https://aws.amazon.com/step-functions/pricing/",
-)
-PRICES = (REQUEST, GB_SECOND, MAC, LOG_BYTE, HTTP_API, TRANSITION)
+# https://aws.amazon.com/lambda/pricing/
+_REQUEST_USD = 0.20e-6
+_GB_SECOND_USD = 0.0000133334  # Arm
+# https://aws.amazon.com/kms/pricing/
+_MAC_USD = 0.03e-4
+# https://aws.amazon.com/cloudwatch/pricing/
+_LOG_BYTE_USD = 0.50e-9
+# HTTP API: https://aws.amazon.com/api-gateway/pricing/
+_API_REQUEST_USD = 1e-6
+# Standard workflows: https://aws.amazon.com/step-functions/pricing/
+_TRANSITION_USD = 0.025e-3
 
 
 @dataclass(frozen=True)
@@ -342,7 +328,7 @@ class Invocation:
     def usd(self) -> float:
         """The cost of an invocation."""
         gb_seconds = self.megabytes / 1024 * self.seconds
-        return REQUEST.usd + gb_seconds * GB_SECOND.usd + self.log_bytes * LOG_BYTE.usd
+        return _REQUEST_USD + gb_seconds * _GB_SECOND_USD + self.log_bytes * _LOG_BYTE_USD
 
 
 _API_CALL = "an API call per connect"
@@ -362,10 +348,10 @@ def _invocations_usd(path: str) -> float:
     return sum(each.usd for each in INVOCATIONS if each.path == path)
 
 
-FIRST_USD = _invocations_usd(FIRST.name) + 2 * MAC.usd  # GenerateMac and VerifyMac
+FIRST_USD = _invocations_usd(FIRST.name) + 2 * _MAC_USD  # GenerateMac and VerifyMac
 REPEAT_USD = _invocations_usd(REPEAT.name)
 MIXED_USD = FIRST_USD / SIGN_INS + REPEAT_USD * (1 - 1 / SIGN_INS)
-CONNECT_USD = _invocations_usd(_API_CALL) + HTTP_API.usd
+CONNECT_USD = _invocations_usd(_API_CALL) + _API_REQUEST_USD
 
 
 # The tables.
@@ -373,7 +359,7 @@ CONNECT_USD = _invocations_usd(_API_CALL) + HTTP_API.usd
 
 def tables() -> list[Table]:
     """Return every table, in the order of the page."""
-    return [_answer(), _limits(), _needed(), _costs(), _hours(), _rates(), _invocations(), _prices()]
+    return [_answer(), _limits(), _needed(), _costs(), _hours(), _rates()]
 
 
 def _answer() -> Table:
@@ -470,19 +456,6 @@ def _rates() -> Table:
         for rates in ALL_RATES
     ]
     return Table("rates", ["", "`attachPerSecond`", "checks a second", "`detachPerSecond`"], rows)
-
-
-def _invocations() -> Table:
-    rows = [
-        [each.path, each.function, f"{each.megabytes} MB", f"{each.seconds * 1000:.0f} ms", f"{each.log_bytes} B"]
-        for each in INVOCATIONS
-    ]
-    return Table("invocations", ["", "function", "memory", "runs for", "logs"], rows)
-
-
-def _prices() -> Table:
-    rows = [[f"[{each.name}]({each.source})", f"${each.usd * each.amount:.10g}", each.per] for each in PRICES]
-    return Table("prices", ["", "US dollars", "per"], rows)
 
 
 def with_tables(text: str, found: Iterable[Table]) -> str:

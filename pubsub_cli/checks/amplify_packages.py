@@ -222,9 +222,9 @@ class PackagesMatch(BlockingCheck):
     """If the major versions differ, PubSub has neither configuration nor credentials.
 
     Amplify's [guide](https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub)
-    requires matching versions. Both packages must also use the same version of `@aws-amplify/core`. Give
-    `--package-json`. The check also reads the lock file in the same directory or at the workspace's root:
-    `package-lock.json`, `yarn.lock` or `pnpm-lock.yaml`. Without a lock file it is unknown.
+    requires matching versions. Both packages must also use the same version of `@aws-amplify/core`. The check also
+    reads the lock file in the same directory or at the workspace's root: `package-lock.json`, `yarn.lock` or
+    `pnpm-lock.yaml`. Without a lock file it is unknown.
     """
 
     id = "PS105"

@@ -77,8 +77,7 @@ def allows_managed_login(client: UserPoolClientTypeTypeDef) -> bool:
 
 class IdentityPoolAcceptsTokens(BlockingCheck):
     """The identity pool gives credentials only for tokens of the app clients among its providers. It rejects others:
-    "Token is not from a supported provider of this identity pool". If you give an ID token, the check examines its app
-    client.
+    "Token is not from a supported provider of this identity pool".
     """
 
     id = "PS115"

@@ -23,8 +23,8 @@ _RESERVED_USES = (
 
 
 class OutputsAreComplete(BlockingCheck):
-    """Front ends and this tool read the pools and the endpoint from the outputs. A stack that an older version deployed
-    lacks some of them. For a deployment without a stack, options give the ids instead.
+    """Front ends and this tool read the pools and the endpoint from the outputs. Stacks of older versions lack some of
+    them. Without a stack, give the ids as options.
     """
 
     id = "PS101"
@@ -54,10 +54,8 @@ class OutputsAreComplete(BlockingCheck):
 
 
 class TokenIsValid(Check):
-    """The identity pool rejects expired tokens and tokens of other user pools. PS115 checks the token's app client.
-
-    A front end must renew its ID token with its refresh token. If it cannot, it is disconnected when its AWS
-    credentials expire.
+    """The identity pool rejects expired tokens and tokens of other user pools. PS115 checks the app client. A front end
+    that does not renew its ID token is disconnected when its AWS credentials expire.
     """
 
     id = "PS106"
@@ -92,8 +90,8 @@ class TopicsAreValid(Check):
     """AWS IoT disconnects a client that uses an invalid topic, or that publishes to a topic filter, without an error.
 
     A topic has at most 256 bytes and 7 slashes ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)).
-    Topics that begin with `$` are [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html).
-    PS306 and PS307 check whether the policies allow the topics.
+    Topics that begin with `$` are
+    [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html).
     """
 
     id = "PS103"
@@ -109,8 +107,7 @@ class TopicsAreValid(Check):
 
 class LimitsAreKept(Check):
     """A message has at most 128 KB, a connection at most 50 subscriptions, and the keep-alive is 30 to 1200 seconds
-    ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)). Give the front end's values with
-    `--payload-bytes`, `--subscriptions` and `--keep-alive`.
+    ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)).
     """
 
     id = "PS104"

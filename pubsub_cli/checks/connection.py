@@ -213,9 +213,8 @@ class ClientIdIsUnshared(Check):
     ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/audit-chk-conflicting-client-ids.html)), which then
     reconnects and disconnects the newer one.
 
-    The check runs only with `--client-id`. **It disconnects the client that is connected with the client id**, and
-    watches for ten seconds whether another client takes it over. Close the front end first; otherwise the front end
-    itself is that other client.
+    **The check disconnects the client that is connected with the client id**, and watches for ten seconds whether
+    another client takes it over. Close the front end first; otherwise it is that other client.
     """
 
     id = "PS406"

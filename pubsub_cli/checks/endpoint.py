@@ -26,10 +26,10 @@ _NOT_SET_BY_NTP = timedelta(minutes=1)
 class EndpointIsRight(BlockingCheck):
     """Another account does not know the identity, and another region rejects the signature.
 
-    The endpoint is the host name of the type `iot:Data-ATS`. Browsers do not trust the certificate of the type
-    `iot:Data` ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html)). Amplify's
-    PubSub takes the endpoint as `wss://HOST/mqtt`, all other clients take only the host. The check accepts both.
-    Without AWS credentials it can verify neither the account nor a custom domain. PS404 checks the port.
+    The endpoint is the host name of the type `iot:Data-ATS`. Browsers do not trust the certificate of `iot:Data`
+    ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html)). Amplify's PubSub takes
+    the endpoint as `wss://HOST/mqtt`, other clients only the host. The check accepts both. Without AWS credentials it
+    can verify neither the account nor a custom domain.
     """
 
     id = "PS102"
@@ -56,9 +56,9 @@ class EndpointIsRight(BlockingCheck):
 class EndpointIsReached(Check):
     """A browser reports only that the socket was closed. This check names the step that failed, such as DNS or TLS.
 
-    A client needs outgoing port 443, or a proxy that tunnels to it (`HTTPS_PROXY`, with exceptions in `NO_PROXY`). It
-    must trust Amazon's certificate authorities, or the authority of a proxy that intercepts TLS (`AWS_CA_BUNDLE`). A
-    user's network can differ from this machine's.
+    A client needs outgoing port 443, or a proxy that tunnels to it (`HTTPS_PROXY`, `NO_PROXY`). It must trust
+    Amazon's certificate authorities, or that of a proxy that intercepts TLS (`AWS_CA_BUNDLE`). A user's network can
+    differ from this machine's.
     """
 
     id = "PS404"
@@ -78,10 +78,8 @@ class EndpointIsReached(Check):
 
 class ClockAgrees(Check):
     """AWS denies a request if the time in its signature is more than five minutes wrong
-    ([AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)).
-
-    The check compares the clock with the time in the endpoint's response, or in a response of AWS. A difference of more
-    than one minute is a warning, because NTP does not set such a clock. A user's clock can differ from this machine's.
+    ([AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)). A difference of more than one
+    minute is a warning, because NTP does not set such a clock. A user's clock can differ from this machine's.
     """
 
     id = "PS405"

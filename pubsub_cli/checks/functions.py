@@ -39,8 +39,7 @@ _DEFAULT_CONCURRENCY = 1000
 
 class SignInFunctionsCanRun(BlockingCheck):
     """Cognito fails every sign-in if the trigger was deleted, is in state `Failed`, or has a reserved concurrency of 0.
-    The first invocation of an `Inactive` function also fails. Without the challenge function no sign-in attaches the
-    policy.
+    An `Inactive` function fails once. Without the challenge function no sign-in attaches the policy.
     """
 
     id = "PS127"
@@ -57,9 +56,8 @@ class SignInFunctionsCanRun(BlockingCheck):
 
 
 class OtherFunctionsCanRun(BlockingCheck):
-    """The check is the same as PS127 and PS119, for the functions outside the sign-in. Without the worker, pending
-    attachments stay in the retry queue. Without the sweep, missed users stay without the policy. In stacks that adopt
-    pools, the check includes the drift detector.
+    """As PS127 and PS119, for the functions outside the sign-in. In stacks that adopt pools, the check includes the
+    drift detector.
     """
 
     id = "PS606"
@@ -220,8 +218,8 @@ def _allows(statement: Mapping[str, Any], service: str, source_arn: str) -> bool
 
 
 class LogGroupsExist(BlockingCheck):
-    """PubSub works without log groups, but the functions may not create them. Without them, the reasons of failed
-    attachments and the metrics behind the alarms are lost.
+    """The functions may not create log groups. Without them, the reasons of failed attachments and the metrics behind
+    the alarms are lost.
     """
 
     id = "PS128"
@@ -274,8 +272,8 @@ def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, Log
 
 
 class ConcurrencySuffices(BlockingCheck):
-    """A first sign-in uses two executions: the trigger, and the functions of the internal sign-in. Beyond the quota,
-    Lambda throttles the trigger and Cognito fails the sign-in. New AWS accounts can have a quota of 10.
+    """A first sign-in uses two executions. Beyond the quota, Lambda throttles the trigger and Cognito fails the
+    sign-in. New AWS accounts can have a quota of 10.
 
     The check requires 78: 15 attachments a second, each with two executions for 2.5 seconds, and 3 for worker and
     sweep.

@@ -37,8 +37,7 @@ SIGN_IN_AGAIN = (
 
 class IdentityIsGiven(Check):
     """The identity pool returns the identity id for an ID token. It rejects tokens of other app clients and, if it
-    checks tokens, revoked ones. Without a token, the check reads the identity id from the user's marker, because no AWS
-    API returns it.
+    checks tokens, revoked ones. Without a token, the check reads the identity id from the user's marker.
     """
 
     id = "PS201"
@@ -103,8 +102,8 @@ class IdentityIsSignedIn(BlockingCheck):
 
 
 class PolicyIsOnIdentities(BlockingCheck):
-    """AttachPolicy accepts any target. The identity pool's id looks like an identity id, but an attachment to it has no
-    effect. It is a warning unless the checked identity lacks the policy.
+    """The identity pool's id looks like an identity id. AttachPolicy accepts it, but the attachment has no effect. It
+    is a warning unless the checked identity lacks the policy.
     """
 
     id = "PS205"
@@ -129,9 +128,9 @@ class PolicyIsOnIdentities(BlockingCheck):
 
 
 class PolicyIsAttached(Check):
-    """AWS IoT refuses an identity without the policy. The trigger attaches it before Cognito issues tokens, so a later
-    attachment is a warning. The user's marker, the log and the queues show why it is missing. With `attachment:
-    self-attach`, `pubsub smoke` calls the self-attach route.
+    """AWS IoT refuses an identity without the policy. An attachment after the sign-in is a warning. The user's marker,
+    the log and the queues show why the policy is missing. With `attachment: self-attach`, `pubsub smoke` calls the
+    self-attach route.
     """
 
     id = "PS203"

@@ -47,7 +47,7 @@ _IMPACT = "the trigger cannot authenticate its internal sign-ins, so no sign-in 
 
 class MacKeyIsUsable(BlockingCheck):
     """The trigger authenticates its internal sign-ins with a KMS HMAC key. If the key is disabled or pending deletion,
-    no sign-in attaches the policy, and attachments wait in the retry queue.
+    attachments wait in the retry queue.
     """
 
     id = "PS125"
@@ -91,9 +91,8 @@ def _problem(key: KeyMetadataTypeDef) -> tuple[str, Fix] | None:
 
 
 class ParametersAreValid(BlockingCheck):
-    """Functions read the pause flag before they attach the policy; `pubsub detach --all` sets it to `true`. Trigger,
-    challenge and worker read the pools and the internal app client from a second parameter. PS117 checks whether those
-    exist.
+    """Functions read the pause flag before they attach the policy; `pubsub detach --all` sets it. Trigger, challenge
+    function and worker read the pools and the internal app client from a second parameter.
     """
 
     id = "PS126"
@@ -209,7 +208,7 @@ def _set_parameter(
 
 class InternalSignInIsConfigured(BlockingCheck):
     """The trigger signs in on the internal app client to learn the user's identity id. Three triggers of the user pool
-    create and verify the challenge of this sign-in. If one of these is missing, no sign-in attaches the policy.
+    handle the challenge. If one of these is missing, no sign-in attaches the policy.
     """
 
     id = "PS117"

@@ -145,8 +145,8 @@ class NoDeadLetters(BlockingCheck):
 
 
 class EventSourceIsEnabled(BlockingCheck):
-    """The event source mapping invokes the worker. If it is disabled, pending attachments wait, and are lost after 14
-    days. If it does not report batch item failures, failed attachments are lost.
+    """The event source mapping invokes the worker. If it is disabled, pending attachments are lost after 14 days. If it
+    does not report batch item failures, failed attachments are lost.
     """
 
     id = "PS602"

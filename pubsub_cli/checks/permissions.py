@@ -52,6 +52,12 @@ from pubsub_client.policy_document import (
     identity_service,
 )
 
+_NOT_TRUSTED = "InvalidIdentityPoolConfigurationException"
+_CHECK_TRUST = (
+    "A new sign-in does not help, because the identity pool cannot assume its role. An operator can find the reason in "
+    "the role's trust policy: pubsub doctor"
+)
+
 
 class CredentialsAreGiven(Check):
     """Without AWS credentials a front end cannot sign its requests. The identity pool refuses them if the role does not
@@ -68,10 +74,11 @@ class CredentialsAreGiven(Check):
         try:
             credentials = await context.session.credentials()
         except SessionError as error:
+            reason = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
             return failed(
                 f"The identity pool gives the user no AWS credentials: {error}",
                 resource=context.output(Output.IDENTITY_POOL_ID),
-                fix=SIGN_IN_AGAIN,
+                fix=_CHECK_TRUST if reason == _NOT_TRUSTED else SIGN_IN_AGAIN,
             )
         end = credentials.expiration
         return passed(f"until {end:%H:%M:%S %Z}" if end else "without an expiration")
@@ -226,10 +233,10 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
 
 
 class RoleAllows(BlockingCheck):
-    """AWS IoT evaluates both the role and the IoT policy, and closes the connection if one of them denies a request.
+    """AWS IoT closes the connection if the role or the IoT policy denies a request.
 
-    IAM's policy simulator decides, and the role's documents show the reason. A condition on an unknown value, such as
-    an IP address, is a warning.
+    IAM's policy simulator decides, and the role's documents show the reason. A condition on an unknown value, such
+    as an IP address, is a warning.
     """
 
     id = "PS306"
@@ -344,8 +351,8 @@ class PolicyAllows(BlockingCheck):
     """The check evaluates the attached policies, and the deployment's as if it were attached. AWS IoT's
     TestAuthorization decides, and the documents show the reason.
 
-    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/` for subscriptions; no
-    `client/`; MQTT wildcards, which are literal in a policy.
+    Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/`; no `client/`; MQTT
+    wildcards, which are literal in a policy.
     """
 
     id = "PS307"

@@ -18,7 +18,7 @@ from pubsub_client.policy_document import identity_service, policy_document
 
 class PolicyExists(BlockingCheck):
     """AWS IoT rejects signed-in users without an attached policy. `cdk deploy` does not restore a policy that was
-    deleted manually, because CloudFormation does not detect the deletion.
+    deleted manually.
     """
 
     id = "PS111"
@@ -48,7 +48,7 @@ class PolicyExists(BlockingCheck):
 
 class TriggerIsConfigured(BlockingCheck):
     """The trigger invokes the function that attaches the policy. Another deployment or a change in the console can
-    remove the trigger. Sign-ins then succeed, but do not attach the policy to the identities of new users.
+    remove the trigger. Sign-ins then succeed, but new users do not get the policy.
     """
 
     id = "PS112"
@@ -78,9 +78,7 @@ class TriggerIsConfigured(BlockingCheck):
 
 
 class NoTestUsersAreLeft(BlockingCheck):
-    """A run that was killed cannot remove its test users. The check ignores test users that are less than an hour old,
-    because another run can still use them.
-    """
+    """A run that was killed cannot remove its test users. The check ignores those that are less than an hour old."""
 
     id = "PS113"
     group = Group.PROVISIONING

@@ -84,8 +84,8 @@ class UnsignedSocketIsRejected(BlockingCheck):
 class UnattachedIdentityIsRejected(Check):
     """AWS IoT must enforce the IoT policy: the permissions of the role do not suffice.
 
-    The check creates a test user, so it is not applicable with `--user`. The user has a current marker before the first
-    sign-in, so the trigger does not attach the policy.
+    The check creates a test user, so it is not applicable with `--user`. The user has a current marker, so the
+    trigger does not attach the policy.
     """
 
     id = "PS412"
@@ -110,7 +110,7 @@ class UnattachedIdentityIsRejected(Check):
 
 class ControlPlaneIsDenied(Check):
     """AWSIoTConfigAccess allows both, and the control-plane guard must deny both. The result quotes AWS's reason, which
-    names the denying policy. The check is skipped in access mode `unguarded`, which allows both, as in Amplify's guide.
+    names the denying policy. The check is skipped in access mode `unguarded`.
     """
 
     id = "PS312"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
@@ -25,8 +28,8 @@ class RolesAreGuarded(BlockingCheck):
     """AWSIoTConfigAccess allows about 150 control-plane actions. Without the guard, a permissions boundary or a deny
     policy, every signed-in user can change the IoT policy for all users.
 
-    In access mode `least-privilege` roles must not hold AWSIoTConfigAccess without the deny policy. Not applicable in
-    access mode `unguarded`.
+    In access mode `least-privilege` only roles with AWSIoTConfigAccess need it. Not applicable in access mode
+    `unguarded`.
     """
 
     id = "PS308"
@@ -97,8 +100,8 @@ def _attach(name: str, policy_arn: str) -> AwsCommand:
 
 
 class RoleHoldsThePolicies(BlockingCheck):
-    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies. Not
-    applicable in access mode `least-privilege`: PS306 checks the permissions.
+    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies. In
+    access mode `least-privilege` PS306 checks the permissions instead.
     """
 
     id = "PS301"
@@ -119,9 +122,8 @@ class RoleHoldsThePolicies(BlockingCheck):
 
 
 class GroupRolesHoldThePolicies(BlockingCheck):
-    """Users of a group get its role instead of AuthRole. Without the managed policies they are refused. Groups count
-    only if the identity pool chooses roles by group, and the role trusts this pool. Not applicable in access mode
-    `least-privilege`.
+    """Users of a group get its role instead of AuthRole. Groups count only if the identity pool chooses roles by group,
+    and the role trusts this pool. Not applicable in access mode `least-privilege`.
     """
 
     id = "PS303"
@@ -179,7 +181,8 @@ def _missing_policies(context: Context, name: str, who: str) -> Finding | None:
 
 class RoleTrustsThePool(BlockingCheck):
     """A trust policy names Cognito, the identity pool (`aud`), and whether its users have signed in (`amr`). If it
-    names another pool, or guests, the identity pool gives no credentials.
+    names another pool, or guests, the identity pool gives no credentials. If the identity pool gives users principal
+    tags (attributes for access control), the trust policy must also allow `sts:TagSession`.
     """
 
     id = "PS305"
@@ -192,11 +195,12 @@ class RoleTrustsThePool(BlockingCheck):
         region, pool_id = context.output(Output.REGION), context.output(Output.IDENTITY_POOL_ID)
         user_pool_id = context.output(Output.USER_POOL_ID)
         users = signed_in_context(region, pool_id, user_pool_id=user_pool_id, identity_id=context.known_identity_id)
-        deployed = json.dumps(trust_policy(region, pool_id), separators=(",", ":"))
+        with_tags = _has_principal_tags(context)
+        deployed = json.dumps(trust_policy(region, pool_id, with_tags=with_tags), separators=(",", ":"))
         for role in context.roles:
             name = role_name(role.arn)
             document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-            if why := why_not_trusted(document, region, users):
+            if why := why_not_trusted(document, region, users, with_tags=with_tags):
                 fix: Fix = (
                     f"Add this statement to the trust policy of {name}, and remove any that denies it: {deployed}"
                 )
@@ -210,3 +214,23 @@ class RoleTrustsThePool(BlockingCheck):
                     fix=fix,
                 )
         return passed(", ".join(role_name(role.arn) for role in context.roles))
+
+
+def _has_principal_tags(context: Context) -> bool:
+    """Return whether the identity pool gives users of the user pool principal tags; False if that cannot be read.
+
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetPrincipalTagAttributeMap.html
+    """
+    pools, region = context.aws.identity_pools, context.output(Output.REGION)
+    provider = f"cognito-idp.{region}.amazonaws.com/{context.output(Output.USER_POOL_ID)}"
+    try:
+        found = pools.get_principal_tag_attribute_map(
+            IdentityPoolId=context.output(Output.IDENTITY_POOL_ID), IdentityProviderName=provider
+        )
+    except pools.exceptions.ResourceNotFoundException:
+        return False
+    except ClientError as error:
+        if not is_not_permitted(error):
+            raise
+        return False
+    return bool(found.get("PrincipalTags"))

@@ -29,8 +29,7 @@ _MEMBER_OF_FUNCTION = b'"check"'
 
 class SelfAttachRouteWorks(BlockingCheck):
     """The route serves users that the trigger cannot attach, such as those with MFA, and all users with `attachment:
-    self-attach`. Without IAM authorization its function receives no identity. The check includes the function's state
-    and configuration.
+    self-attach`. Without IAM authorization its function receives no identity.
     """
 
     id = "PS129"
@@ -66,9 +65,7 @@ class SelfAttachRouteWorks(BlockingCheck):
 
 
 class SelfAttachRepairs(Check):
-    """The test user of PS412 calls `POST /self-attach`. Users that the trigger cannot attach, such as those with MFA,
-    need it, and all users with `attachment: self-attach`.
-    """
+    """The test user of PS412 calls `POST /self-attach`."""
 
     id = "PS204"
     group = Group.SELF_ATTACH
@@ -81,9 +78,7 @@ class SelfAttachRepairs(Check):
 
 
 class UnsignedSelfAttachIsRejected(BlockingCheck):
-    """API Gateway must reject the request before it invokes the function. The function takes the identity only from API
-    Gateway, which knows it from the signature.
-    """
+    """API Gateway must reject the request, because the function relies on the identity that API Gateway verified."""
 
     id = "PS313"
     group = Group.SELF_ATTACH

@@ -205,8 +205,8 @@ class LastTriggerRunSucceeded(BlockingCheck):
 
 
 class RepeatSignInSkipsAttachment(Check):
-    """The trigger's log must show that it skipped the attachment because of the user's marker. Otherwise every sign-in
-    attaches again, which is slow. A user without a marker is a warning. A late or ambiguous log line is unknown.
+    """The trigger's log must show that the user's marker made it skip the attachment. Otherwise every sign-in attaches
+    again, which is slow. A user without a marker is a warning. A late or ambiguous log line is unknown.
     """
 
     id = "PS122"

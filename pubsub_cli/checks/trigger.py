@@ -65,8 +65,8 @@ class PoolMayInvoke(BlockingCheck):
 
 
 class TriggerIsAsDeployed(BlockingCheck):
-    """Another handler, changed variables, less time or less memory can fail the sign-in. So can a reserved concurrency
-    below two. More time or memory and other runtimes pass. `cdk deploy` does not detect manual changes.
+    """Another handler, changed variables, less time or memory, or a reserved concurrency below two can fail the
+    sign-in. More time or memory and other runtimes pass. `cdk deploy` does not detect manual changes.
     """
 
     id = "PS119"
@@ -94,8 +94,8 @@ class TriggerIsAsDeployed(BlockingCheck):
 
 
 class FunctionsMayAttach(Check):
-    """The roles of trigger, worker, self-attach and sweep must allow iot:AttachPolicy. Otherwise sign-ins succeed, but
-    their attachments move to the dead-letter queue.
+    """The roles of trigger, worker, self-attach and sweep must allow iot:AttachPolicy. Otherwise attachments move to
+    the dead-letter queue.
     """
 
     id = "PS118"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
     from types_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
 
-_ASSUME = "sts:AssumeRoleWithWebIdentity"
+_ASSUME, _TAG = "sts:AssumeRoleWithWebIdentity", "sts:TagSession"
 _OUTCOMES = {
     "allowed": Outcome.ALLOWED,
     "explicitDeny": Outcome.EXPLICIT_DENY,
@@ -145,16 +145,22 @@ def _context_entries(context: RequestContext) -> list[ContextEntryTypeDef]:
     ]
 
 
-def trust_policy(region: str, identity_pool_id: str) -> dict[str, Any]:
+def trust_policy(region: str, identity_pool_id: str, *, with_tags: bool = False) -> dict[str, Any]:
     """Return the trust policy that the stack deploys for the role of signed-in users.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
+    https://docs.aws.amazon.com/cognito/latest/developerguide/using-afac-with-cognito-identity-pools.html
+
+    Args:
+        region: the region of the identity pool.
+        identity_pool_id: the identity pool.
+        with_tags: whether the identity pool gives its users principal tags.
     """
     service = identity_service(region)
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": service},
-        "Action": _ASSUME,
+        "Action": [_ASSUME, _TAG] if with_tags else _ASSUME,
         "Condition": {
             "StringEquals": {f"{service}:aud": identity_pool_id},
             "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
@@ -178,7 +184,9 @@ def trusted_pools(document: Mapping[str, Any], region: str) -> set[str]:
     }
 
 
-def why_not_trusted(document: Mapping[str, Any], region: str, context: RequestContext) -> str | None:
+def why_not_trusted(
+    document: Mapping[str, Any], region: str, context: RequestContext, *, with_tags: bool = False
+) -> str | None:
     """Return why a trust policy does not let signed-in users assume its role; None if it does.
 
     A condition counts as met if its answer is not known.
@@ -187,6 +195,7 @@ def why_not_trusted(document: Mapping[str, Any], region: str, context: RequestCo
         document: the role's trust policy.
         region: the region of the identity pool.
         context: the values of condition keys of the users' requests.
+        with_tags: whether the identity pool gives its users principal tags.
     """
     service = identity_service(region)
     statements = [each for each in Policy.read("the trust policy", "", document).statements if _names(each, service)]
@@ -199,7 +208,12 @@ def why_not_trusted(document: Mapping[str, Any], region: str, context: RequestCo
     if not (assuming := [each for each in allowing if each.covers_action(_ASSUME)]):
         return f"does not allow {service} the action {_ASSUME}"
     unmet = [_unmet(each, context) for each in assuming]
-    return "; ".join(unmet) if all(unmet) else None
+    if all(unmet):
+        return "; ".join(unmet)
+    tagging = any(each.covers_action(_TAG) and not _unmet(each, context) for each in allowing)
+    if with_tags and not tagging:
+        return f"does not allow {service} the action {_TAG}, which the identity pool's principal tags need"
+    return None
 
 
 def _names(statement: Statement, service: str) -> bool:

@@ -89,6 +89,12 @@ TESTED_ELSEWHERE: dict[str, list[str]] = {
     "e2e/test_smoke.py::test_smoke_skips_checks_and_redacts_identity_ids": [
         "pubsub smoke --skip PS412",
     ],
+    "e2e/doctor/test_manual_deployment.py::test_doctor_reads_the_ids_of_a_configuration_file": [
+        "pubsub doctor --config amplify_outputs.json --user ada",
+    ],
+    "e2e/test_adopt_command.py::test_adopt_puts_the_app_client_of_the_configuration_file_first": [
+        "pubsub adopt --config amplify_outputs.json",
+    ],
     "e2e/doctor/test_doctor.py::test_fix_runs_a_safe_command_and_checks_again": [
         "pubsub doctor --user ada --fix",
     ],

@@ -9,7 +9,6 @@ import inspect
 
 from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_cli.checks.check import Check, Severity
-from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.options import Requirement
 from tests.e2e.doctor.scenario import FailureScenario
 from tests.e2e.doctor.scenarios import NOT_TESTED, SCENARIOS
@@ -18,15 +17,13 @@ _CHECKS = """# The checks
 
 `pubsub smoke` and `pubsub doctor` run these checks. An id means the same check in every version.
 
-- If a check fails, the checks that depend on it are skipped, so one cause makes one failure. All checks of a deployment
-  depend on PS101.
-- If a run lacks what a check needs, such as an ID token, only that check is skipped.
+- If a check fails, the checks that depend on it are skipped. `pubsub explain PS203` lists what a check depends on.
+- If a run lacks what a check needs, such as a stack or an ID token, only that check is skipped.
 - If AWS denies or throttles a call, the check is `unknown`. That does not count as passed.
 - Some changes take minutes to act. `pubsub smoke` retries until `--timeout`, `pubsub doctor` with `--wait`.
 """
 
 _REQUIREMENTS = {
-    Requirement.STACK: "a stack",
     Requirement.IDENTITY: "a user or identity",
     Requirement.USER: "a user's name",
     Requirement.TOKEN: "an ID token",
@@ -42,24 +39,27 @@ _ROOT_CAUSES = """
 
 People reported these causes for signed-in users who could not publish. For all but one, a test breaks a healthy
 deployment on the local cloud. `pubsub doctor` must report exactly this check, and the printed fix must work.
-
-| what is wrong | what the user sees | reported by | printed fix |
-|---|---|---|---|
 """
+_NO_SYMPTOM = "other causes"
 
 
 def page() -> str:
-    """Return the document: the checks by id, then the table of root causes."""
+    """Return the document: the checks by id, then the root causes by what the user sees."""
     sections = [_CHECKS, *(_section(check) for check in sorted(CHECKS, key=lambda each: each.id))]
-    rows = {scenario.cause: _row(scenario) for scenario in SCENARIOS}
-    rows |= {cause: _line(title, "", "", f"not tested: {why}") for cause, (title, why) in NOT_TESTED.items()}
-    return "\n".join(sections) + _ROOT_CAUSES + "".join(rows[cause] for cause in sorted(rows))
+    causes: dict[str, list[str]] = {}
+    for scenario in sorted(SCENARIOS, key=lambda each: each.cause):
+        causes.setdefault(scenario.symptom or _NO_SYMPTOM, []).append(f"{scenario.title}: {_reported_by(scenario)}")
+    causes[_NO_SYMPTOM] += [f"{title}: not tested, because {why}" for title, why in NOT_TESTED.values()]
+    lists = [_list(symptom, causes[symptom]) for symptom in sorted(causes, key=lambda each: each == _NO_SYMPTOM)]
+    return "\n".join(sections) + _ROOT_CAUSES + "".join(lists)
+
+
+def _list(symptom: str, lines: list[str]) -> str:
+    return f"\n**{symptom[0].upper()}{symptom[1:]}**\n\n" + "".join(f"- {line}\n" for line in lines)
 
 
 def _section(check: type[Check]) -> str:
     facts = [str(check.group)]
-    if depends_on := ", ".join(_link(each.id) for each in check.depends_on if each is not OutputsAreComplete):
-        facts.append(f"depends on {depends_on}")
     if needs := sorted(_REQUIREMENTS[each] for each in check.requirements if each in _REQUIREMENTS):
         facts.append(f"needs {', '.join(needs)}")
     if check.requirements & {Requirement.TEST_USERS, Requirement.PROBES}:
@@ -77,16 +77,8 @@ def _link(check_id: str) -> str:
     return f"[{check_id}](#{check_id.lower()})"
 
 
-def _row(scenario: FailureScenario) -> str:
-    fix = scenario.fix
-    if isinstance(fix, tuple):
-        fix = ", ".join(f"`{each}`" for each in dict.fromkeys(fix))
-    check = _link(scenario.check) + (", a warning" if scenario.status == "warning" else "")
-    return _line(scenario.title, scenario.symptom or "", check, fix)
-
-
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |\n".replace("  ", " ")
+def _reported_by(scenario: FailureScenario) -> str:
+    return _link(scenario.check) + (", a warning" if scenario.status == "warning" else "")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from tests.e2e.doctor.simulated_user import SimulatedUser, Stage
 
 @dataclass(frozen=True)
 class FailureScenario:
-    """A test, and a row of the table in docs/reference/checks.md.
+    """A test, and a root cause in docs/reference/checks.md.
 
     Args:
-        cause: the number of the root cause in that table.
+        cause: the number of the root cause, in the order of that page.
         title: what is wrong.
         check: the id of the check that must report it.
         reports: a regular expression for the reported cause.

@@ -6,12 +6,13 @@ https://docs.amplify.aws/gen1/javascript/build-a-backend/more-features/pubsub/se
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import MANAGED_POLICIES
-from tests.e2e.doctor.doctor_run import DoctorOptions, run_doctor, run_fix
+from tests.e2e.doctor.doctor_run import DoctorOptions, Report, run_doctor, run_fix
 from tests.e2e.doctor.simulated_user import TOPIC
 from tests.integration.local_cloud.account import (
     ALLOW_IOT,
@@ -82,8 +83,35 @@ def manual(account: LocalCloud) -> ManualDeployment:
 
 def test_doctor_finds_nothing_in_a_manual_deployment(manual: ManualDeployment) -> None:
     report = run_doctor(manual.cloud, manual.options)
-    assert report.texts == []
+    _assert_only_retain_is_missing(report)
     assert {"PS111", "PS115", "PS116", "PS203", "PS401", "PS501"} <= report.passed
+
+
+def test_doctor_reads_the_ids_of_a_configuration_file(manual: ManualDeployment, tmp_path: Path) -> None:
+    words = manual.options.arguments
+    given = dict(zip(words[::2], words[1::2], strict=False))
+    file = tmp_path / "main.js"
+    file.write_text(
+        f"""
+        import {{ Amplify, PubSub }} from 'aws-amplify';
+        Amplify.configure({{
+          Auth: {{
+            userPoolId: '{given["--user-pool-id"]}',
+            userPoolWebClientId: '{given["--user-pool-client-id"]}',
+            identityPoolId: '{given["--identity-pool-id"]}',
+          }},
+        }});
+        Amplify.addPluggable(new AWSIoTProvider({{
+          aws_pubsub_region: '{manual.cloud.region}',
+          aws_pubsub_endpoint: 'ws://{given["--endpoint"]}/mqtt',
+        }}));
+        """
+    )
+    kept = [word for name in ("--policy-name", "--topic", "--user") for word in (name, given[name])]
+    options = DoctorOptions(("--config", str(file), *kept, "--password-stdin"), stdin=manual.options.stdin)
+    report = run_doctor(manual.cloud, options)
+    _assert_only_retain_is_missing(report)
+    assert {"PS102", "PS115", "PS203", "PS401", "PS501"} <= report.passed
 
 
 def test_doctor_fixes_a_manual_deployment(manual: ManualDeployment) -> None:
@@ -95,4 +123,10 @@ def test_doctor_fixes_a_manual_deployment(manual: ManualDeployment) -> None:
     assert [each["id"] for each in report.findings] == ["PS203", "PS306"], report.texts
     for each in report.findings:
         run_fix(manual.cloud, each["fix"])
-    assert run_doctor(manual.cloud, manual.options).texts == []
+    _assert_only_retain_is_missing(run_doctor(manual.cloud, manual.options))
+
+
+def _assert_only_retain_is_missing(report: Report) -> None:
+    """Assert that the only finding is that AWSIoTDataAccess does not allow iot:RetainPublish."""
+    assert [(each["id"], each["status"]) for each in report.findings] == [("PS306", "warning")], report.texts
+    assert "iot:RetainPublish" in report.findings[0]["fix"]

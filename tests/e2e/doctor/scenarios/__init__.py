@@ -12,7 +12,7 @@ SCENARIOS: list[FailureScenario] = sorted(
 NOT_TESTED = {
     13: (
         "the session token is part of the signature",
-        "the app signs; the doctor signs correctly and cannot see what the app does",
+        "the app signs, and the doctor cannot see its requests",
     ),
 }
 """Root causes without a scenario: what is wrong, and why it cannot be tested here."""

@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.context import RoleInUse
-from pubsub_cli.checks.permissions import RoleAllows
+from pubsub_cli.checks.permissions import CredentialsAreGiven, RoleAllows
+from pubsub_client.exceptions import SessionError
 from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws, run_check
 
 ROLE = "arn:aws:iam::123456789012:role/AuthRole"
@@ -45,3 +47,19 @@ async def test_denial_without_a_denying_document_names_its_source(detail: dict[s
     assert "SimulatePrincipalPolicy reports implicit deny, but the documents say allowed" in str(finding.cause)
     assert str(finding.fix).startswith(fix)
     assert not finding.commands
+
+
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ("InvalidIdentityPoolConfigurationException", "A new sign-in does not help"),
+        ("NotAuthorizedException", "Let the user sign in again"),
+    ],
+)
+async def test_user_without_credentials_signs_in_again_only_if_that_helps(code: str, fix: str) -> None:
+    class Session:
+        async def credentials(self) -> None:
+            raise SessionError("rejected") from ClientError({"Error": {"Code": code}}, "GetCredentialsForIdentity")
+
+    finding = await run_check(CredentialsAreGiven, StubbedAws(), fields={"session": Session()})
+    assert str(finding.fix).startswith(fix)

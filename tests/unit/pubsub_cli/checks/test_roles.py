@@ -183,8 +183,13 @@ async def test_role_of_a_group_must_hold_the_policies_if_it_trusts_the_pool() ->
     assert elsewhere.detail == "no user gets a group's role"
 
 
-async def check_trust(policy: str, role: str = "arn:aws:iam::123456789012:role/Other") -> Finding:
-    aws = StubbedAws(GetRole={"Role": {"AssumeRolePolicyDocument": policy}})
+async def check_trust(
+    policy: str, role: str = "arn:aws:iam::123456789012:role/Other", tags: dict[str, Any] | None = None
+) -> Finding:
+    aws = StubbedAws(
+        GetRole={"Role": {"AssumeRolePolicyDocument": policy}},
+        GetPrincipalTagAttributeMap=tags or {"PrincipalTags": {}},
+    )
     return await run_check(RoleTrustsThePool, aws, fields={"roles": (RoleInUse(role, "The role of signed-in users"),)})
 
 
@@ -221,3 +226,19 @@ async def test_trust_policy_that_excludes_the_users_fails(statements: list[dict[
     assert (await check_trust(shown)).status is Status.PASSED
     of_stack = await check_trust(document(*statements), AUTH_ROLE)
     assert [str(each).split()[2] for each in of_stack.safe_commands] == ["update-assume-role-policy"]
+
+
+async def test_trust_policy_must_allow_session_tags_if_the_pool_has_principal_tags() -> None:
+    tags = {"PrincipalTags": {"firm": "custom:firm"}}
+    finding = await check_trust(document(trust()), tags=tags)
+    assert f"does not allow {COGNITO} the action sts:TagSession" in str(finding.cause)
+    shown = str(finding.fix).partition("remove any that denies it: ")[2]
+    assert "sts:TagSession" in shown
+    assert (await check_trust(shown, tags=tags)).status is Status.PASSED
+    separate = document(trust(), trust(Action="sts:TagSession"))
+    assert (await check_trust(separate, tags=tags)).status is Status.PASSED
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
+async def test_unreadable_principal_tags_are_ignored(code: str) -> None:
+    assert (await check_trust(document(trust()), tags=error(code, 400))).status is Status.PASSED

@@ -119,9 +119,7 @@ def everything(identity_id: str, client_id: str) -> list[Request]:
 
 @CASES
 @given(document=documents, client_id=clients, asked=st.lists(topics, min_size=1, max_size=3, unique=True))
-def test_suggested_changes_help_the_user_and_nobody_else(
-    document: dict[str, Any], client_id: str, asked: list[str]
-) -> None:
+def test_suggested_changes_help_only_the_user(document: dict[str, Any], client_id: str, asked: list[str]) -> None:
     policy, ada = Policy.read("the policy", "policy", document), context_of(ADA, client_id)
     requests = front_end_requests(PREFIX, client_id, asked)
     denied = [
@@ -140,7 +138,7 @@ def test_suggested_changes_help_the_user_and_nobody_else(
         if alone[0].startswith("Add to "):
             assert decide(request, [changed], ada).outcome is not Outcome.IMPLICIT_DENY, request
     if document["Version"] != changed.document["Version"]:
-        return  # The variables that the author wrote begin to work for all users.
+        return  # The variables that the author wrote begin to work for every user.
     needed = {pattern_of(each) for each in denied}
     for bobs_client in (BOB, "lamp", ADA):
         bob = context_of(BOB, bobs_client)
