@@ -151,7 +151,9 @@ class GroupRolesHoldThePolicies(BlockingCheck):
                 return missing
         if context.own_topics:
             return not_applicable(_LEAST_PRIVILEGE)
-        return passed(", ".join(context.group_roles) or "no user gets a group's role")
+        if not context.group_roles:
+            return not_applicable("no user gets a group's role")
+        return passed(", ".join(context.group_roles))
 
 
 def _group_roles(context: Context) -> dict[str, str]:
