@@ -20,7 +20,8 @@ _CHECKS = """# The checks
 - If a check fails, the checks that depend on it are skipped. `pubsub explain PS203` lists what a check depends on.
 - If a run lacks what a check needs, such as a stack or an ID token, only that check is skipped.
 - If AWS denies or throttles a call, the check is `unknown`. That does not count as passed.
-- Some changes take minutes to act. `pubsub smoke` retries until `--timeout`, `pubsub doctor` with `--wait`.
+- Some changes take minutes to act. `pubsub smoke` retries until `--timeout` (default: 300 s), `pubsub doctor` only with
+  `--wait`.
 """
 
 _REQUIREMENTS = {
@@ -68,8 +69,8 @@ def _section(check: type[Check]) -> str:
         facts.append("not with `attachment: self-attach`")
     if check.severity is Severity.WARNING:
         facts.append("a warning")
-    if check.retry_seconds:
-        facts.append(f"retries for up to {check.retry_seconds / 60:.0f} minutes")
+    if check.retries:
+        facts.append("retries")
     return f"## {check.id}\n\n**{check.title}** ({'; '.join(facts)})\n\n{inspect.getdoc(check)}\n"
 
 
