@@ -70,7 +70,7 @@ def _section(check: type[Check]) -> str:
     if check.severity is Severity.WARNING:
         facts.append("a warning")
     if check.retries:
-        facts.append("retries")
+        facts.append("retries until `--timeout`")
     return f"## {check.id}\n\n**{check.title}** ({'; '.join(facts)})\n\n{inspect.getdoc(check)}\n"
 
 
