@@ -23,8 +23,8 @@ _RESERVED_USES = (
 
 
 class OutputsAreComplete(BlockingCheck):
-    """Front ends and this tool read the pools and the endpoint from the outputs. Stacks of older versions lack some of
-    them. Without a stack, give the ids as options.
+    """Front ends and `pubsub` read the pools and the endpoint from the outputs. Without a stack, give the ids as
+    options.
     """
 
     id = "PS101"

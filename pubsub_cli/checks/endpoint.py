@@ -54,7 +54,7 @@ class EndpointIsRight(BlockingCheck):
 
 
 class EndpointIsReached(Check):
-    """A browser reports only that the socket was closed. This check names the step that failed, such as DNS or TLS.
+    """The check names the step that failed, such as DNS or TLS.
 
     A client needs outgoing port 443, or a proxy that tunnels to it (`HTTPS_PROXY`, `NO_PROXY`). It must trust
     Amazon's certificate authorities, or that of a proxy that intercepts TLS (`AWS_CA_BUNDLE`). A user's network can

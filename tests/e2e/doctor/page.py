@@ -38,8 +38,8 @@ _REQUIREMENTS = {
 _ROOT_CAUSES = """
 ## Root causes
 
-People reported 31 [causes](../how-to/troubleshoot.md) for signed-in users who could not publish. For all but one, a test
-breaks a healthy deployment on the local cloud. `pubsub doctor` must report exactly the check of the cause, and the
+People reported 31 [causes](../how-to/troubleshoot.md) for signed-in users who could not publish. For all but one, a
+test breaks a healthy deployment on the local cloud. `pubsub doctor` must report exactly the check of the cause, and the
 printed fix must work. The checks by symptom:
 
 """
