@@ -135,7 +135,7 @@ def explain_policy(
 
 
 def _without_placeholders(policy: Policy, region: str | None) -> tuple[Policy, list[str]]:
-    """Replace what stands for a region or an account. Return also the texts that were replaced."""
+    """Replace placeholders for a region or an account. Return also the texts that were replaced."""
     resources = [each for statement in policy.statements for each in (*statement.resources, *statement.not_resources)]
     arns = [match for each in resources if (match := _FIELDS.fullmatch(each))]
     regions = Counter(each["region"] for each in arns if re.fullmatch(r"[a-z]+(?:-[a-z]+)+-\d+", each["region"]))
