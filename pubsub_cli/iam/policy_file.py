@@ -129,6 +129,11 @@ def explain_policy(
         for each in front_end_requests(prefix, client, topics)
     ]
     mistakes = list(dict.fromkeys(_mistakes(policy, context)))
+    mistakes += [
+        f"--topic {each}: * is a usual character in MQTT; the wildcards of topic filters are + and #"
+        for each in topics
+        if "*" in each
+    ]
     if placeholders:
         mistakes.insert(0, f"placeholders, read as {prefix}: {', '.join(placeholders)}; AWS IoT needs the real values")
     return ExplainedPolicy(prefix, requests, mistakes)
@@ -260,6 +265,11 @@ def _resource_mistakes(resource: str, statement: Statement, context: RequestCont
     uses_kinds = any(statement.covers_action(each) for each in DATA_ACTIONS)
     if uses_kinds and not missing and _kind(resource) is None and arn["rest"][0] not in "*$":
         yield f"{resource} does not begin with client/, topic/ or topicfilter/ after the account"
+    if statement.allows and arn["rest"].lower() == "client/${iot:clientid}":
+        yield (
+            f"{resource} allows every client id, as client/* does, because the client chooses its id; "
+            "use ${cognito-identity.amazonaws.com:sub}"
+        )
     if mqtt_wildcards(name):
         yield f"+ and # are literal in {resource}; the wildcard of policies is *"
     if is_quoted(name):

@@ -155,6 +155,19 @@ def test_things_of_shadow_statements_are_no_mistake(tmp_path: Path) -> None:
     assert not any("does not begin with client/" in each for each in found["mistakes"])
 
 
+def test_wildcard_of_policies_in_a_topic_is_a_mistake(tmp_path: Path) -> None:
+    _, found = explain(tmp_path, document(*OWN), "--topic", "room*")
+    expected = "--topic room*: * is a usual character in MQTT; the wildcards of topic filters are + and #"
+    assert expected in found["mistakes"]
+
+
+@pytest.mark.parametrize(("effect", "expected"), [("Allow", True), ("Deny", False)])
+def test_own_client_id_as_the_only_client_is_a_mistake(tmp_path: Path, effect: str, expected: bool) -> None:
+    statement = allow("iot:Connect", f"{PREFIX}:client/${{iot:ClientId}}") | {"Effect": effect}
+    _, found = explain(tmp_path, document(statement))
+    assert any("allows every client id, as client/* does" in each for each in found["mistakes"]) is expected
+
+
 def test_variable_of_a_thing_is_unknown_and_names_the_command(tmp_path: Path) -> None:
     policy = document(allow("iot:Connect", f"{PREFIX}:client/${{iot:Connection.Thing.ThingName}}"))
     _, found = explain(tmp_path, policy, "--client-id", "lamp")
