@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,12 @@ _WRAPPERS = ("policyDocument", "PolicyDocument", "Document", "PolicyVersion")
 _ATTACH_THING = (
     "Attach the thing that has the client id as its name to the user's identity: aws iot attach-thing-principal. "
     "`pubsub doctor --user NAME` reads which things are attached."
+)
+# https://docs.aws.amazon.com/iot/latest/developerguide/connect-policy.html
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+_CONNECT_ATTRIBUTES = (
+    "A client that connects with a will has the value LastWill, and with a persistent session PersistentConnect. "
+    "A client with neither meets each condition ForAllValues."
 )
 _DEFAULT_REGION, _DEFAULT_ACCOUNT = "us-east-1", "123456789012"
 _FIELDS = re.compile(
@@ -194,13 +200,21 @@ def _explain_request(
         return ExplainedRequest(request, Status.PASSED, _numbered(policy, decision.statement), None)
     reason = reason_for_denial(EvaluatedRequest(request, decision, None), [policy], context)
     if decision.outcome is Outcome.UNKNOWN:
-        needs_identity = any(each.lower().endswith(":sub") for each in decision.unknown) and identity_id is None
-        needs_thing = any(each.startswith(THING_VARIABLES) for each in decision.unknown)
-        hint = "Give --identity-id." if needs_identity else _ATTACH_THING if needs_thing else None
-        return ExplainedRequest(request, Status.UNKNOWN, reason, hint)
+        return ExplainedRequest(request, Status.UNKNOWN, reason, _hint(decision.unknown, identity_id))
     changes = suggest_changes([request], policy, context, identity_id, identity_service(region))
     status = Status.WARNING if request.action == RETAIN else Status.FAILED
     return ExplainedRequest(request, status, reason, "; ".join(map(str, changes)))
+
+
+def _hint(unknown: Collection[str], identity_id: str | None) -> str | None:
+    """Return what decides a request whose result depends on these values."""
+    if identity_id is None and any(each.lower().endswith(":sub") for each in unknown):
+        return "Give --identity-id."
+    if any(each.lower().startswith(THING_VARIABLES.lower()) for each in unknown):
+        return _ATTACH_THING
+    if any(each.lower() == "iot:connectattributes" for each in unknown):
+        return _CONNECT_ATTRIBUTES
+    return None
 
 
 def _numbered(policy: Policy, statement: Statement) -> str:

@@ -176,6 +176,14 @@ def test_variable_of_a_thing_is_unknown_and_names_the_command(tmp_path: Path) ->
     assert "aws iot attach-thing-principal" in connect["fix"]
 
 
+def test_condition_on_connect_attributes_is_unknown_and_names_them(tmp_path: Path) -> None:
+    condition = {"ForAllValues:StringEquals": {"iot:ConnectAttributes": ["LastWill"]}}
+    _, found = explain(tmp_path, document(allow("iot:Connect", f"{PREFIX}:client/*", Condition=condition)))
+    connect = found["requests"][0]
+    assert connect["status"] == "unknown"
+    assert "with a will has the value LastWill" in connect["fix"]
+
+
 def test_region_is_that_of_the_identity(tmp_path: Path) -> None:
     other = f"us-east-1{IDENTITY[9:]}"
     _, found = explain(tmp_path, document(*OWN), "--client-id", other, "--identity-id", other)
