@@ -91,7 +91,8 @@ class TopicsAreValid(Check):
 
     A topic has at most 256 bytes and 7 slashes ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)).
     Topics that begin with `$` are
-    [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html).
+    [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html). The wildcard `*` of policies
+    is a usual character in topics, which is a warning.
     """
 
     id = "PS103"
@@ -102,7 +103,17 @@ class TopicsAreValid(Check):
 
     async def run(self, context: Context) -> Finding:
         wrong = next((found for each in context.requested_topics if (found := _wrong_topic(each))), None)
-        return wrong or passed(", ".join(_with_use(each) for each in context.requested_topics))
+        if wrong:
+            return wrong
+        if literal := [each for each in context.requested_topics if "*" in each]:
+            return warning(
+                f"{', '.join(literal)}: * is a usual character in MQTT. A subscription gets only messages whose topic "
+                "contains it.",
+                resource=literal[0],
+                fix="Subscribe with MQTT's wildcards: + for one level, # for all levels that follow. Only policies "
+                "have *.",
+            )
+        return passed(", ".join(_with_use(each) for each in context.requested_topics))
 
 
 class LimitsAreKept(Check):
