@@ -30,7 +30,10 @@ DEFAULT_STACK = "AmplifyPubSub"
 DEFAULT_TIMEOUT = 300.0
 _DEFAULT_ENVIRONMENT = "default"
 
-Stack = Annotated[str, typer.Option(metavar="NAME", help="Use this stack.", rich_help_panel=DEPLOYMENT)]
+Stack = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help=f"Use this stack. Default: {DEFAULT_STACK}.", rich_help_panel=DEPLOYMENT),
+]
 Environment = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Use the stack AmplifyPubSub-NAME.", rich_help_panel=DEPLOYMENT),
@@ -169,14 +172,25 @@ class AccountOptions:
 class StackOptions(AccountOptions):
     """The options of a command that uses a deployed stack."""
 
-    stack: Stack = DEFAULT_STACK
+    stack: Stack = None
     environment: Environment = None
+
+    def __post_init__(self) -> None:
+        """Check that only one option names the stack.
+
+        Raises:
+            typer.BadParameter: both are given, so a command might change the wrong deployment.
+        """
+        if self.stack is not None and self.environment is not None:
+            raise typer.BadParameter("--stack cannot be combined with --environment")
 
     @property
     def stack_name(self) -> str:
         """The stack's name: --stack, or else that of --environment."""
-        names_it = self.environment not in (None, _DEFAULT_ENVIRONMENT) and self.stack == DEFAULT_STACK
-        return f"{self.stack}-{self.environment}" if names_it else self.stack
+        if self.stack is not None:
+            return self.stack
+        is_named = self.environment not in (None, _DEFAULT_ENVIRONMENT)
+        return f"{DEFAULT_STACK}-{self.environment}" if is_named else DEFAULT_STACK
 
 
 @dataclass(frozen=True)

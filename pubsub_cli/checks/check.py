@@ -60,8 +60,8 @@ class Check(ABC):
     requires_trigger: ClassVar[bool] = False
     """The check does not apply with the setting `attachment: self-attach`."""
     severity: ClassVar[Severity] = Severity.ERROR
-    retry_seconds: ClassVar[float] = 0.0
-    """How long the check retries in a run that waits, because changes take time to act."""
+    retries: ClassVar[bool] = False
+    """Whether the check retries until the timeout of a run that waits, because changes take time to act."""
 
     @abstractmethod
     async def run(self, context: Context) -> Finding:

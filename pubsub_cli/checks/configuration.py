@@ -9,7 +9,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import FrontEndConfig, Requirement
 from pubsub_cli.checks.stack import DEPLOY_AGAIN, missing_outputs, read_outputs
 from pubsub_cli.finding import Finding, failed, passed, warning
-from pubsub_cli.iam.request import TopicUse, allowed_use
+from pubsub_cli.iam.request import TopicUse, allowed_use, shared_topic_filter
 from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
 from pubsub_client._messages import check_topic_filter
 from pubsub_client.exceptions import TopicError
@@ -91,8 +91,10 @@ class TopicsAreValid(Check):
 
     A topic has at most 256 bytes and 7 slashes ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)).
     Topics that begin with `$` are
-    [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html). The wildcard `*` of policies
-    is a usual character in topics, which is a warning.
+    [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html). AWS IoT accepts
+    [shared subscriptions](https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt5-shared-subscription),
+    but Amplify PubSub and `pubsub_client` do not support them, so the check warns. It also warns of `*`: only policies
+    have this wildcard.
     """
 
     id = "PS103"
@@ -102,18 +104,11 @@ class TopicsAreValid(Check):
     requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
-        wrong = next((found for each in context.requested_topics if (found := _wrong_topic(each))), None)
-        if wrong:
-            return wrong
-        if literal := [each for each in context.requested_topics if "*" in each]:
-            return warning(
-                f"{', '.join(literal)}: * is a usual character in MQTT. A subscription gets only messages whose topic "
-                "contains it.",
-                resource=literal[0],
-                fix="Subscribe with MQTT's wildcards: + for one level, # for all levels that follow. Only policies "
-                "have *.",
-            )
-        return passed(", ".join(_with_use(each) for each in context.requested_topics))
+        topics = context.requested_topics
+        wrong = next((found for each in topics if (found := _wrong_topic(each))), None)
+        shared = next((_warn_of_sharing(each) for each in topics if shared_topic_filter(each)), None)
+        literal = next((_warn_of_literal(each) for each in topics if "*" in each), None)
+        return wrong or shared or literal or passed(", ".join(_with_use(each) for each in topics))
 
 
 class LimitsAreKept(Check):
@@ -147,10 +142,21 @@ class LimitsAreKept(Check):
 
 
 def _wrong_topic(topic: str) -> Finding | None:
-    """Return the finding for an invalid topic or topic filter; None if it is valid."""
+    """Return the finding for an invalid topic or topic filter; None if it is valid.
+
+    The limits of a topic do not include the start of a shared subscription:
+    https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt5-shared-subscription
+    """
+    topic_filter = shared_topic_filter(topic)
+    if topic.startswith("$share/") and topic_filter is None:
+        return failed(
+            f"The shared subscription {topic!r} is not well-formed. {_CLOSES} subscribes to it.",
+            resource=topic,
+            fix="Use the form $share/NAME/FILTER. NAME has at most 128 characters and no + or #.",
+        )
     try:
-        check_topic_filter(topic)
-        AwsIot.check_topic(topic)
+        check_topic_filter(topic_filter or topic)
+        AwsIot.check_topic(topic_filter or topic)
     except TopicError as error:
         return failed(
             f"{str(error)[:1].upper()}{str(error)[1:]}. {_CLOSES} publishes or subscribes to it.",
@@ -164,6 +170,30 @@ def _wrong_topic(topic: str) -> Finding | None:
             fix="Use a topic in the front end that does not begin with $, and check it with --topic.",
         )
     return None
+
+
+def _warn_of_sharing(topic: str) -> Finding:
+    """Return the warning for a shared subscription, which AWS IoT accepts.
+
+    Amplify compares the topics of messages with the whole filter:
+    https://github.com/aws-amplify/amplify-js/blob/0aea862d763234a2bf0f62e7282303ec6c90a310/packages/pubsub/src/Providers/MqttOverWS.ts
+    """
+    return warning(
+        f"AWS IoT accepts the shared subscription {topic}, but Amplify PubSub does not deliver its messages, because "
+        "their topics do not match the filter. pubsub_client and `pubsub subscribe` do not support it.",
+        resource=topic,
+        fix="Use an MQTT client that supports shared subscriptions, or subscribe to the topic filter "
+        f"{shared_topic_filter(topic)}, which every client receives.",
+    )
+
+
+def _warn_of_literal(topic: str) -> Finding:
+    """Return the warning for a topic with ``*``, the wildcard of policies."""
+    return warning(
+        f"{topic}: * is a usual character in MQTT. A subscription gets only messages whose topic contains it.",
+        resource=topic,
+        fix="Subscribe with MQTT's wildcards: + for one level, # for all levels that follow. Only policies have *.",
+    )
 
 
 def _with_use(topic: str) -> str:

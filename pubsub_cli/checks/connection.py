@@ -45,10 +45,10 @@ class UserConnects(Check):
     title = "the user's signed WebSocket is accepted"
     depends_on = (ClockAgrees, PolicyIsAttached, RoleAllows, PolicyAllows, CredentialsAreGiven)
     requirements = frozenset({Requirement.TOKEN})
-    retry_seconds = POLICY_ACTS_SECONDS
+    retries = True
 
     async def run(self, context: Context) -> Finding:
-        deadline = context.deadline(self.retry_seconds)
+        deadline = context.deadline()
         attempts = 1
         while (refusal := await self._connect(context)) is not None:
             if time.monotonic() + _RETRY_SECONDS > deadline:
@@ -80,14 +80,21 @@ def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
     if not refusal.denied:
         fix = "Read the response. PS404 and PS405 check the network path and the clock."
     elif context.as_operator:
-        waits = context.allow_probes or "--wait" in context.rerun_command
         fix = (
             "The policies allow it, but AWS IoT can take up to 8 minutes to use them. Wait and check again:\n"
-            f"{context.rerun_command}{'' if waits else ' --wait'}"
+            f"{_rerun_and_wait(context)}"
         )
     else:
         fix = "Ask an operator to check the identity. If the deployment has self-attach, use it to attach the policy."
     return failed(str(refusal), resource=context.output(Output.PUBSUB_ENDPOINT), fix=fix)
+
+
+def _rerun_and_wait(context: Context) -> str:
+    """Return the command that repeats the run and waits as long as a policy can take to act."""
+    command = context.rerun_command
+    waits = context.allow_probes or "--wait" in command
+    limit = "" if "--timeout" in command else f" --timeout {POLICY_ACTS_SECONDS}"
+    return f"{command}{'' if waits else ' --wait'}{limit}"
 
 
 class UserSubscribes(Check):
@@ -184,6 +191,8 @@ class GroupUsersConnect(Check):
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
+        if not context.group_roles:
+            return not_applicable("no group has a role")
         for name, role_arn in context.group_roles.items():
             try:
                 await self._connect(context, name)
@@ -196,7 +205,7 @@ class GroupUsersConnect(Check):
                     "These policies must allow iot:Connect on client/<client id>. Compare the role's trust policy with "
                     "the one of AuthRole.",
                 )
-        return passed(", ".join(context.group_roles) or "no group has a role")
+        return passed(", ".join(context.group_roles))
 
     async def _connect(self, context: Context, group: str) -> None:
         session = await context.sign_in_test_user(group=group)

@@ -261,9 +261,9 @@ class Context:
         """Whether the run has a topic to which it may publish."""
         return self.deployment_ids is None or self.topic in self.front_end.topics
 
-    def deadline(self, retry_seconds: float) -> float:
+    def deadline(self) -> float:
         """Return the time, on the monotonic clock, at which a check stops retrying."""
-        return time.monotonic() + min(self.timeout, retry_seconds)
+        return time.monotonic() + self.timeout
 
     async def create_user(self, *, marked: bool = False, group: str | None = None) -> User:
         """Create a test user; see :meth:`.TestUsers.create`."""

@@ -21,7 +21,7 @@ from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
-POLICY_ACTS_SECONDS = 600.0
+POLICY_ACTS_SECONDS = 600
 """The time until an attached or detached policy takes effect, which is 6 to 8 minutes, and a margin.
 https://docs.aws.amazon.com/iot/latest/developerguide/attach-to-cert.html"""
 
@@ -146,7 +146,7 @@ class PolicyIsAttached(Check):
         InternalSignInIsConfigured,
     )
     requirements = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
-    retry_seconds = POLICY_ACTS_SECONDS
+    retries = True
 
     async def run(self, context: Context) -> Finding:
         if Requirement.TEST_USERS in context.available and not context.attaches_at_sign_in:
@@ -154,7 +154,7 @@ class PolicyIsAttached(Check):
         policy_name = context.output(Output.POLICY_NAME)
         if await asyncio.to_thread(_is_attached, context, context.identity_id):
             return passed(policy_name)
-        deadline = context.deadline(self.retry_seconds)
+        deadline = context.deadline()
         while time.monotonic() < deadline:
             await asyncio.sleep(_POLL_SECONDS)
             if await asyncio.to_thread(_is_attached, context, context.identity_id):

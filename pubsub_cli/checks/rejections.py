@@ -21,7 +21,7 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.permissions import CredentialsAreGiven
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.roles import RolesAreGuarded
-from pubsub_cli.finding import Finding, failed, passed, skipped
+from pubsub_cli.finding import Finding, failed, not_applicable, passed, skipped
 from pubsub_cli.iam.documents import matches
 from pubsub_client import CognitoSession, PubSub
 from pubsub_client._endpoint import Endpoint
@@ -145,7 +145,7 @@ class OtherTopicsAreDenied(Check):
     """The check connects as a test user, because other policies can be attached to existing users.
 
     In access mode `least-privilege` it tries a topic and a client id of another identity id. In the other modes it
-    tries a topic that the setting `topics` does not open, if there is one.
+    tries a topic that the setting `topics` does not open. It is skipped if that setting opens all topics.
     """
 
     id = "PS413"
@@ -161,7 +161,7 @@ class OtherTopicsAreDenied(Check):
         if context.own_topics and not await _refusal_of_connection(context, context.session, client_id=other):
             return _allowed(context, f"connect with client id {other}, which belongs to another identity")
         if any(matches(pattern, topic, None) for pattern in context.topics):
-            return passed("the setting topics opens all topics to all users")
+            return not_applicable("the setting topics opens all topics to all users")
         provider = context.provider(context.session)
         async with PubSub(provider, attempts=1, reconnect_delay=_RECONNECT_DELAY) as pubsub:
             try:

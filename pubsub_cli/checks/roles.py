@@ -15,9 +15,9 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.role_mapping import MappingGivesARole, own_groups, read_pool_roles
 from pubsub_cli.checks.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
-from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, unknown
 from pubsub_cli.iam.request import signed_in_context
-from pubsub_cli.iam.roles import attached_policies, role_name, trust_policy, why_not_trusted
+from pubsub_cli.iam.roles import attached_policies, role_name, trust_policy, unknown_trust_conditions, why_not_trusted
 from pubsub_client.outputs import MANAGED_POLICIES, Output
 
 _CONFIG_ACCESS = "AWSIoTConfigAccess"
@@ -151,7 +151,9 @@ class GroupRolesHoldThePolicies(BlockingCheck):
                 return missing
         if context.own_topics:
             return not_applicable(_LEAST_PRIVILEGE)
-        return passed(", ".join(context.group_roles) or "no user gets a group's role")
+        if not context.group_roles:
+            return not_applicable("no user gets a group's role")
+        return passed(", ".join(context.group_roles))
 
 
 def _group_roles(context: Context) -> dict[str, str]:
@@ -182,7 +184,8 @@ def _missing_policies(context: Context, name: str, who: str) -> Finding | None:
 class RoleTrustsThePool(BlockingCheck):
     """A trust policy names Cognito, the identity pool (`aud`), and whether its users have signed in (`amr`). If it
     names another pool, or guests, the identity pool gives no credentials. If the identity pool gives users principal
-    tags (attributes for access control), the trust policy must also allow `sts:TagSession`.
+    tags (attributes for access control), the trust policy must also allow `sts:TagSession`. If a condition on an
+    unknown value decides, the result is unknown.
     """
 
     id = "PS305"
@@ -197,6 +200,7 @@ class RoleTrustsThePool(BlockingCheck):
         users = signed_in_context(region, pool_id, user_pool_id=user_pool_id, identity_id=context.known_identity_id)
         with_tags = _has_principal_tags(context)
         deployed = json.dumps(trust_policy(region, pool_id, with_tags=with_tags), separators=(",", ":"))
+        undecided = None
         for role in context.roles:
             name = role_name(role.arn)
             document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
@@ -213,7 +217,16 @@ class RoleTrustsThePool(BlockingCheck):
                     resource=role.arn,
                     fix=fix,
                 )
-        return passed(", ".join(role_name(role.arn) for role in context.roles))
+            if keys := unknown_trust_conditions(document, region, users, with_tags=with_tags):
+                undecided = unknown(
+                    f"It is unknown whether {role.who[0].lower()}{role.who[1:]} ({name}) trusts the signed-in users of "
+                    f"identity pool {pool_id}: its trust policy has a condition on {', '.join(keys)}, and the value is "
+                    "not known.",
+                    resource=role.arn,
+                    fix=f"Check that the condition in the trust policy of {name} is met when Cognito assumes it.",
+                    blocks=False,
+                )
+        return undecided or passed(", ".join(role_name(role.arn) for role in context.roles))
 
 
 def _has_principal_tags(context: Context) -> bool:

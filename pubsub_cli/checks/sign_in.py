@@ -28,7 +28,18 @@ from pubsub_cli.checks.trigger import (
     read_log,
     sign_in_time,
 )
-from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, passed, skipped, unknown, warning
+from pubsub_cli.finding import (
+    AwsCommand,
+    Finding,
+    Fix,
+    Status,
+    failed,
+    not_applicable,
+    passed,
+    skipped,
+    unknown,
+    warning,
+)
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User, read_user
 from pubsub_client._sign_in import MFA_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
@@ -184,7 +195,7 @@ class LastTriggerRunSucceeded(BlockingCheck):
         log_group = log_group_of(function)
         entry = last_log_entry(context.aws.logs, log_group)
         if entry is None:
-            return passed("no run within the last hour")
+            return not_applicable("no run within the last hour")
         report, logged = entry
         at = f"{datetime.fromtimestamp(logged, UTC):%H:%M:%S %Z}"
         signed_in = sign_in_time(context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
@@ -21,8 +22,10 @@ from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_
 from pubsub_cli.checks.amplify_packages import FrontEndPackages
 from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, select_checks, with_dependencies
 from pubsub_cli.checks.check import Check
+from pubsub_cli.checks.connection import MessageComesBack, UserConnects
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
+from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.errors import ExitCode, PreconditionError
 from pubsub_cli.explained_policy import show_explained_policy
 from pubsub_cli.finding import PubSubCommand, Status
@@ -30,6 +33,7 @@ from pubsub_cli.iam.policy_file import explain_policy, read_policy_file
 from pubsub_cli.options import RunOptions
 from pubsub_cli.signals import interrupt_on_sigterm
 from pubsub_cli.terminal import check_can_confirm
+from pubsub_client._printable import one_line
 
 _FRONT_END = "Front end"
 _IDS = "Deployment by ids, if it is not a stack of this toolkit"
@@ -226,8 +230,11 @@ def doctor(
 ) -> None:
     """Find why a connection is refused, and how to fix it.
 
-    The doctor changes nothing without --fix. It also checks deployments that this toolkit did not make, by their ids.
-    With --id-token a front end's user needs no AWS credentials.
+    The doctor changes no settings without --fix. It also checks deployments that this toolkit did not make, by their
+    ids. With --id-token a front end's user needs no AWS credentials.
+
+    With --password-stdin it signs in, which can attach the IoT policy, and publishes a test message, as with
+    --id-token. With --client-id it also disconnects the client that is connected with this id.
 
     Examples:
       pubsub doctor
@@ -280,14 +287,16 @@ def doctor(
     )
     reported = REPORTED_BY_DOCTOR if as_operator else REPORTED_BY_DOCTOR - {Requirement.OPERATOR}
 
-    def check() -> CheckRun:
-        return show_check_run(
-            run,
-            lambda cleanup: make_context(cleanup=cleanup),
-            lambda context: select_checks(context.available, reported, only or ()),
-        )
+    def check(*, announce: bool = False) -> CheckRun:
+        def select(context: Context) -> list[type[Check]]:
+            checks = select_checks(context.available, reported, only or ())
+            if announce and (actions := _actions(context, {each for each in checks if each.id not in run.skip})):
+                print(f"pubsub: this run {run.masked('; '.join(actions))}", file=sys.stderr)
+            return checks
 
-    checked = check()
+        return show_check_run(run, lambda cleanup: make_context(cleanup=cleanup), select)
+
+    checked = check(announce=True)
     members: dict[str, Any] = {}
     if fix:
         interrupt_on_sigterm()
@@ -337,6 +346,21 @@ def _selector(selected: options.IdentityOptions, password_stdin: bool) -> UserSe
         selected.identity_id,
         None if id_token is None else IdToken.parse(id_token),
     )
+
+
+def _actions(context: Context, checks: Collection[type[Check]]) -> list[str]:
+    """Return what a run does as the selected user, other than reading, for a sentence."""
+    available, config = context.available, context.front_end
+    if Requirement.TOKEN not in available:
+        return []
+    actions = []
+    if Requirement.PASSWORD in available and UserSignsIn in checks:
+        actions.append("signs in as the user, which can attach the IoT policy")
+    if MessageComesBack in checks and (context.deployment_ids is None or config.topics):
+        actions.append("publishes a test message")
+    if config.client_id is not None and UserConnects in checks:
+        actions.append(f"disconnects the client that is connected as {one_line(config.client_id)}")
+    return actions
 
 
 def _last_line(checked: CheckRun, selector: UserSelector) -> str:

@@ -32,6 +32,8 @@ _GIVE_CLIENT_ID = (
 _ARN = re.compile(r"(arn:[^:]*:[^:]*:[^:]*:[^:]*):([^:].*)", re.DOTALL)
 _FIELDS = ("partition", "service", "region", "account")
 _KIND = re.compile(rf"(?:({'|'.join(sorted(set(KINDS.values()), key=len, reverse=True))})([/:]))?(.*)", re.DOTALL)
+# Plurals, other cases and word separators, such as topics/, Topic/ and topic-filter/.
+_MISSPELLED_KIND = re.compile(r"(topic[-_ ]?filter|topic|client(?:[-_ ]?id)?)s?(?=[/:])", re.IGNORECASE)
 _MQTT_WILDCARD = re.compile(r"(?<![^/])[+#](?![^/])")
 # In a malformed ARN: everything before client, topic or topicfilter, or before the last colon or the account id.
 _AFTER_ACCOUNT = re.compile(r".*?[:/](?=(?:client|topic|topicfilter)[/:])|.*:(?:\d{12}/)?", re.DOTALL)
@@ -292,24 +294,47 @@ class _Resource:
         kind: ``client``, ``topic`` or ``topicfilter``; None if it is absent.
         separator: the character after the kind.
         name: the rest.
+        misspelled: the kind as written, if that is not how AWS IoT spells it.
     """
 
     prefix: str | None
     kind: str | None
     separator: str | None
     name: str
+    misspelled: str | None = None
 
     @classmethod
     def parse(cls, resource: str) -> Self:
         arn = _ARN.fullmatch(resource)
         rest = arn[2] if arn else _AFTER_ACCOUNT.sub("", resource.strip(" \"'`"))
+        prefix = arn[1] if arn else None
         kind, separator, name = _KIND.fullmatch(rest).groups()  # type: ignore[union-attr]
-        return cls(arn[1] if arn else None, kind, separator, name)
+        if kind is None and (found := _MISSPELLED_KIND.match(rest)):
+            kind = _spelled(found[1])
+            separator, name = rest[found.end()], rest[found.end() + 1 :]
+            return cls(prefix, kind, separator, name, found[0])
+        return cls(prefix, kind, separator, name)
+
+
+def _spelled(kind: str) -> str:
+    """Return the kind as AWS IoT spells it."""
+    word = re.sub(r"[-_ ]", "", kind.lower())
+    return "client" if word.startswith("client") else word
 
 
 def _correction(request: Request, resource: str, context: RequestContext) -> tuple[str, str | None] | None:
     """Return the fewest mistakes whose correction makes a resource match, and the corrected resource if it is wrong."""
     parts = _Resource.parse(resource)
+    found = _correct(request, resource, parts, context)
+    if found is None and parts.misspelled:  # then it may be the start of a topic without a kind
+        name = f"{parts.misspelled}{parts.separator}{parts.name}"
+        found = _correct(request, resource, _Resource(parts.prefix, None, None, name), context)
+    return found
+
+
+def _correct(
+    request: Request, resource: str, parts: _Resource, context: RequestContext
+) -> tuple[str, str | None] | None:
     mistakes = dict(_possible_mistakes(request, resource, parts, context))
     for count in range(1, len(mistakes) + 1):
         for chosen in itertools.combinations(mistakes, count):
@@ -332,6 +357,8 @@ def _possible_mistakes(
         yield "prefix", f"{resource} has {wrong}"
     if parts.kind is None:
         yield "kind", f"{resource} has no {kind}/, which AWS IoT checks for {request.action}"
+    elif parts.misspelled:
+        yield "kind", f"{resource} has {parts.misspelled}, but AWS IoT checks {kind}/ for {request.action}"
     elif parts.kind != kind:
         yield "kind", f"{resource} is a {parts.kind}/, but AWS IoT checks {kind}/ for {request.action}"
     elif parts.separator != "/":
@@ -366,6 +393,6 @@ def _corrected(request: Request, parts: _Resource, mistakes: Sequence[str]) -> s
     if "kind" in mistakes:
         return f"{prefix}:{KINDS[request.action]}/{name}"
     if parts.separator == "/":
-        return f"{prefix}:{parts.kind}/{name}"
+        return f"{prefix}:{parts.misspelled or parts.kind}/{name}"
     # Without a well-formed kind the name is not the part that must be corrected.
-    return f"{prefix}:{parts.kind or ''}{parts.separator or ''}{parts.name}"
+    return f"{prefix}:{parts.misspelled or parts.kind or ''}{parts.separator or ''}{parts.name}"

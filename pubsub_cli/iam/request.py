@@ -80,11 +80,47 @@ https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html
 """
 
 
+_SHARED: Final = re.compile(r"\$share/[^/+#]{1,128}/(.+)", re.DOTALL)
+
+
+def shared_topic_filter(topic: str) -> str | None:
+    """Return the topic filter in a shared subscription, ``$share/NAME/FILTER``; None for other topics.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt5-shared-subscription
+    """
+    found = _SHARED.fullmatch(topic)
+    return found[1] if found else None
+
+
 def allowed_use(topic: str) -> TopicUse:
-    """Return how clients can use a topic if the policies allow it."""
+    """Return how clients can use a topic or topic filter if the policies allow it.
+
+    Clients can also subscribe to reserved topics with wildcards, which AWS advises against:
+    https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-mqtt.html
+    """
+    if (shared := shared_topic_filter(topic)) is not None:
+        return allowed_use(shared) & TopicUse.SUBSCRIBE
     if not topic.startswith("$"):
         return TopicUse.BOTH
+    levels = topic.split("/")
+    if {"+", "#"} & set(levels) and not {"+", "#"} & set(levels[:2]):
+        subscribable = (each for each, use in _RESERVED_TOPICS if TopicUse.SUBSCRIBE in use)
+        return (
+            TopicUse.SUBSCRIBE if any(_overlap(levels, each.split("/")) for each in subscribable) else TopicUse.NOTHING
+        )
     return next((use for topic_filter, use in _RESERVED_TOPICS if matches(topic_filter, topic)), TopicUse.NOTHING)
+
+
+def _overlap(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Return whether two topic filters, as levels, match a common topic."""
+    for mine, others in zip(one, other, strict=False):
+        if "#" in (mine, others):
+            return True
+        if mine != others and "+" not in (mine, others):
+            return False
+    longer = max(one, other, key=len)
+    shorter = min(len(one), len(other))
+    return len(one) == len(other) or longer[shorter] == "#"
 
 
 @dataclass(frozen=True)
@@ -123,8 +159,8 @@ class Request:
 def front_end_requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -> list[Request]:
     """Return a front end's requests: to connect, and to use each topic in all ways that AWS IoT has for it.
 
-    Clients cannot publish to a topic filter with wildcards. They receive from a topic that matches the filter. Retained
-    messages are not requested on reserved topics.
+    Clients cannot publish to a topic filter with wildcards. They receive from a topic that matches the filter, without
+    the start of a shared subscription. Retained messages are not requested on reserved topics.
 
     Args:
         arn_prefix: the start of the ARNs, ``arn:<partition>:iot:<region>:<account id>``.
@@ -133,7 +169,7 @@ def front_end_requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -
     """
     requests = [(CONNECT, client_id)]
     for topic in topics:
-        received = _LEVEL.sub(SOME_LEVEL, topic)
+        received = _LEVEL.sub(SOME_LEVEL, shared_topic_filter(topic) or topic)
         use = allowed_use(topic)
         if TopicUse.SUBSCRIBE in use:
             requests.append((SUBSCRIBE, topic))

@@ -189,7 +189,7 @@ def why_not_trusted(
 ) -> str | None:
     """Return why a trust policy does not let signed-in users assume its role; None if it does.
 
-    A condition counts as met if its answer is not known.
+    A condition counts as met if its answer is not known; see :func:`unknown_trust_conditions`.
 
     Args:
         document: the role's trust policy.
@@ -214,6 +214,24 @@ def why_not_trusted(
     if with_tags and not tagging:
         return f"does not allow {service} the action {_TAG}, which the identity pool's principal tags need"
     return None
+
+
+def unknown_trust_conditions(
+    document: Mapping[str, Any], region: str, context: RequestContext, *, with_tags: bool = False
+) -> list[str]:
+    """Return the condition keys with unknown values that decide whether signed-in users can assume a role.
+
+    The arguments are those of :func:`why_not_trusted`, which has found no reason against the users.
+    """
+    service = identity_service(region)
+    statements = [each for each in Policy.read("the trust policy", "", document).statements if _names(each, service)]
+    undecided = [each for each in statements if not each.allows and each.covers_action(_ASSUME)]
+    for action in (_ASSUME, _TAG) if with_tags else (_ASSUME,):
+        allowing = [each for each in statements if each.allows and each.covers_action(action)]
+        if not any(each.is_met(context) for each in allowing):
+            undecided += allowing
+    keys = (key for each in undecided if each.is_met(context) is None for key in each.unknown_keys(context))
+    return list(dict.fromkeys(keys))
 
 
 def _names(statement: Statement, service: str) -> bool:

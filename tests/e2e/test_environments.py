@@ -94,7 +94,7 @@ def _deploy_by_pipeline(runner: Runner) -> Deployment:
     assert suite is not None
     assert suite.attrib["name"] == f"pubsub smoke {_PR}"
     assert len(suite.findall("testcase")) == int(suite.attrib["tests"]) > 20
-    assert [suite.attrib[each] for each in ("failures", "errors", "skipped")] == ["0", "0", "0"]
+    assert [suite.attrib[each] for each in ("failures", "errors", "skipped")] == ["0", "0", "2"]  # without groups
     kept = runner.checkout.with_name("pull-request")
     shutil.copytree(runner.checkout / "cdk.out", kept / "cdk.out")
     app = StackApp(runner.cloud, kept)

@@ -19,7 +19,8 @@ _CHECKS = """# The checks
 - If a check fails, the checks that depend on it are skipped. `pubsub explain PS203` lists what a check depends on.
 - If a run lacks what a check needs, such as a stack or an ID token, only that check is skipped.
 - If AWS denies or throttles a call, the check is `unknown`. That does not count as passed.
-- Some changes take minutes to act. `pubsub smoke` retries until `--timeout`, `pubsub doctor` with `--wait`.
+- Some changes take minutes to act. `pubsub smoke` retries until `--timeout` (default: 300 s), `pubsub doctor` only with
+  `--wait`.
 - *Trigger*: not with `attachment: self-attach`. *Smoke*: only `pubsub smoke` runs the check. *Warning*: a failure is a
   warning.
 """
@@ -70,8 +71,8 @@ def _section(check: type[Check]) -> str:
         facts.append("trigger")
     if check.severity is Severity.WARNING:
         facts.append("warning")
-    if check.retry_seconds:
-        facts.append(f"retries for {check.retry_seconds / 60:.0f} minutes")
+    if check.retries:
+        facts.append("retries until `--timeout`")
     return f"## {check.id}\n\n**{check.title}** ({'; '.join(facts)})\n\n{inspect.getdoc(check)}\n"
 
 

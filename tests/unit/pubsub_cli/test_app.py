@@ -149,8 +149,8 @@ def test_option_group_is_expanded_and_passed_as_one_object() -> None:
         ({}, "AmplifyPubSub"),
         ({"environment": "default"}, "AmplifyPubSub"),
         ({"environment": "prod"}, "AmplifyPubSub-prod"),
-        ({"environment": "prod", "stack": "Other"}, "Other"),
+        ({"stack": "Other"}, "Other"),
     ],
 )
-def test_stack_name_comes_from_the_environment_unless_given(options: dict[str, str], name: str) -> None:
+def test_stack_name_is_given_or_that_of_the_environment(options: dict[str, str], name: str) -> None:
     assert StackOptions(**options).stack_name == name  # type: ignore[arg-type]

@@ -47,7 +47,11 @@ async def test_topics_within_the_limits_pass(topics: tuple[str, ...]) -> None:
         ("a/#/b", "not well-formed"),
         ("$aws/orders", "is reserved"),
         ("$orders", "is reserved"),
-        ("$share/group/orders", "shared subscription"),
+        ("$share/group", "is not well-formed"),
+        ("$share/a+b/orders", "is not well-formed"),
+        ("$share/group/a/#/b", "not well-formed"),
+        ("$share/group/a/b/c/d/e/f/g/h/i", "has 8 slashes; AWS IoT allows 7"),
+        ("$share/group/$aws/rules/a", "is reserved"),
         ("", "is empty"),
     ],
 )
@@ -66,12 +70,23 @@ async def test_wildcard_of_policies_in_a_topic_is_a_warning(topic: str) -> None:
     assert "# for all levels that follow" in str(finding.fix)
 
 
+@pytest.mark.parametrize("topic", ["$share/workers/jobs/#", "$share/workers/a/b/c/d/e/f/g/h"])
+async def test_shared_subscription_is_a_warning_that_names_the_clients_without_support(topic: str) -> None:
+    finding = await check_front_end(TopicsAreValid, topics=("orders/1", topic))
+    assert finding.status is Status.WARNING
+    assert f"AWS IoT accepts the shared subscription {topic}" in str(finding.cause)
+    assert "Amplify PubSub does not deliver" in str(finding.cause)
+    assert "pubsub_client and `pubsub subscribe` do not support it" in str(finding.cause)
+    assert "closes" not in str(finding.cause)
+
+
 @pytest.mark.parametrize(
     ("topic", "use"),
     [
         ("orders/#", "only to subscribe"),
         ("orders/+/new", "only to subscribe"),
         ("$aws/rules/a_rule", "only to publish"),
+        ("$aws/things/lamp/shadow/#", "only to subscribe"),
         ("$aws/events/presence/connected/me", "only to subscribe"),
     ],
 )

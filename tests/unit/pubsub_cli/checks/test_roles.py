@@ -171,7 +171,7 @@ async def test_least_privilege_has_no_managed_policies_to_check(check: Any) -> N
 async def test_groups_are_ignored_if_no_user_gets_their_roles(mapping: str | None) -> None:
     aws = account({"AuthRole": [], "Editors": []}, mapping=mapping)
     finding = await run_check(GroupRolesHoldThePolicies, aws, outputs=outputs("guarded"))
-    assert finding.detail == "no user gets a group's role"
+    assert (finding.not_applicable, finding.cause) == (True, "no user gets a group's role")
 
 
 async def test_role_of_a_group_must_hold_the_policies_if_it_trusts_the_pool() -> None:
@@ -180,7 +180,7 @@ async def test_role_of_a_group_must_hold_the_policies_if_it_trusts_the_pool() ->
     assert "The role of group editors lacks" in str(finding.cause)
     assert len(finding.safe_commands) == 2
     elsewhere = await run_check(GroupRolesHoldThePolicies, account(roles, trusts=ANOTHER), outputs=outputs("guarded"))
-    assert elsewhere.detail == "no user gets a group's role"
+    assert elsewhere.not_applicable
 
 
 async def check_trust(
@@ -199,12 +199,42 @@ async def check_trust(
         trust(),
         trust(amr=f"cognito-idp.eu-west-1.amazonaws.com/{USER_POOL}"),
         trust(amr=f"cognito-idp.*/{USER_POOL}:CognitoSignIn:*"),
-        trust() | {"Condition": {**trust()["Condition"], "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
     ],
-    ids=["deployed", "user pool", "user pool and sign-in", "unknown condition"],
+    ids=["deployed", "user pool", "user pool and sign-in"],
 )
 async def test_trust_policy_that_includes_the_users_passes(statement: dict[str, Any]) -> None:
     assert (await check_trust(document(LAMBDA, statement))).detail == "Other"
+
+
+_ON_ADDRESS = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "status"),
+    [
+        ([trust(Condition={**trust()["Condition"], **_ON_ADDRESS})], Status.UNKNOWN),
+        ([trust(), DENY_COGNITO | {"Condition": _ON_ADDRESS}], Status.UNKNOWN),
+        ([trust(Condition={**trust()["Condition"], **_ON_ADDRESS}), trust()], Status.PASSED),
+        ([trust(Condition={**trust(ANOTHER)["Condition"], **_ON_ADDRESS})], Status.FAILED),
+        ([trust(Condition={**trust()["Condition"], **_ON_ADDRESS}), DENY_COGNITO], Status.FAILED),
+    ],
+    ids=["allow", "deny", "another statement allows", "another pool", "denied anyway"],
+)
+async def test_trust_policy_that_an_unknown_condition_decides_is_unknown(
+    statements: list[dict[str, Any]], status: Status
+) -> None:
+    finding = await check_trust(document(*statements))
+    assert finding.status is status
+    if status is Status.UNKNOWN:
+        assert "has a condition on aws:SourceIp, and the value is not known" in str(finding.cause)
+        assert not finding.blocks
+
+
+async def test_unknown_permission_to_tag_sessions_is_unknown() -> None:
+    tags = {"PrincipalTags": {"firm": "custom:firm"}}
+    tagging = trust(Action="sts:TagSession", Condition={**trust()["Condition"], **_ON_ADDRESS})
+    assert (await check_trust(document(trust(), tagging), tags=tags)).status is Status.UNKNOWN
+    assert (await check_trust(document(trust(), tagging))).status is Status.PASSED
 
 
 @pytest.mark.parametrize(

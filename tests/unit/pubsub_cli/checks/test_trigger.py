@@ -192,9 +192,10 @@ async def test_fix_depends_on_the_logged_reason(reason: str, fix: str) -> None:
     assert str(finding.fix).startswith(fix)
 
 
-async def test_trigger_that_never_ran_passes() -> None:
+async def test_trigger_without_a_recent_run_is_skipped() -> None:
     aws = StubbedAws(GetFunctionConfiguration=FUNCTION, FilterLogEvents=error("ResourceNotFoundException"))
-    assert (await check_log(aws)).detail == "no run within the last hour"
+    finding = await check_log(aws)
+    assert (finding.not_applicable, finding.cause) == (True, "no run within the last hour")
 
 
 @pytest.mark.parametrize(("signed_in_ago", "since"), [(100, True), (10, False), (None, False)])

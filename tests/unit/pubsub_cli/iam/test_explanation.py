@@ -22,6 +22,7 @@ CONTEXT = signed_in_context("us-east-1", "us-east-1:pool", identity_id="us-east-
 CONNECT = Request("iot:Connect", f"{PREFIX}:client/{ANY_CLIENT_ID}")
 SUBSCRIBE = Request("iot:Subscribe", f"{PREFIX}:topicfilter/orders/1")
 PUBLISH = Request("iot:Publish", f"{PREFIX}:topic/orders/1")
+TOPICS = Request("iot:Publish", f"{PREFIX}:topic/topics/new")
 
 
 def policy(resource: str | list[str], version: str = "2012-10-17", **more: Any) -> Policy:
@@ -46,6 +47,13 @@ def policy(resource: str | list[str], version: str = "2012-10-17", **more: Any) 
         (SUBSCRIBE, f"{PREFIX}:topic/orders/*", "is a topic/, but AWS IoT checks topicfilter/ for iot:Subscribe", None),
         (PUBLISH, f"{PREFIX}:topicfilter/orders/*", "is a topicfilter/, but", f"{PREFIX}:topic/orders/*"),
         (PUBLISH, f"{PREFIX}:orders/*", "has no topic/", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, f"{PREFIX}:topics/orders/*", "has topics, but AWS IoT checks topic/", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, f"{PREFIX}:Topic:orders/*", "has Topic, but AWS IoT checks topic/", f"{PREFIX}:topic/orders/*"),
+        (SUBSCRIBE, f"{PREFIX}:topic-filters/orders/*", "has topic-filters, but AWS IoT checks topicfilter/", None),
+        (SUBSCRIBE, f"{PREFIX}:topicFilter/orders/#", "has topicFilter, but AWS IoT checks topicfilter/", None),
+        (PUBLISH, "arn:aws:iot:eu-west-1:123456789012:topics/*", "has topics, but", f"{PREFIX}:topic/*"),
+        (CONNECT, f"{PREFIX}:clientId/*", "has clientId, but AWS IoT checks client/", f"{PREFIX}:client/*"),
+        (TOPICS, f"{PREFIX}:topics/new", "has no topic/, which AWS IoT checks", f"{PREFIX}:topic/topics/new"),
         (PUBLISH, f"{PREFIX}:topic:orders/*", "has no slash after topic", f"{PREFIX}:topic/orders/*"),
         (PUBLISH, f"{PREFIX}:topic/orders/#", "+ and # are literal", f"{PREFIX}:topic/orders/*"),
         (SUBSCRIBE, f"{PREFIX}:topic/orders/+", "+ and # are literal", f"{PREFIX}:topicfilter/orders/*"),
