@@ -379,8 +379,6 @@ def _answer() -> Table:
         row("sign-ins a second that these users need at peak", lambda size: _rate(_peak(size, SIGN_INS))),
         row("30 days of sign-ins cost", lambda size: _usd(size * SIGN_INS * MIXED_USD)),
         row("an API call per connect costs", lambda size: _usd(size * CONNECTS * CONNECT_USD)),
-        row("connects a second, sustained", lambda _: _rate(CONNECT.sustained)),
-        row("connects a second at peak", lambda size: _rate(_peak(size, CONNECTS))),
     ]
     return Table("answer", ["users", *SIZES], rows)
 
@@ -407,11 +405,13 @@ def _limits() -> Table:
 
 
 def _needed() -> Table:
-    """Return how many calls a second users need at peak; rates above the quota are bold."""
+    """Return how many calls a second users need at peak, if a quota does not allow all; rates above it are bold."""
     rows = []
     for path, times in ((MIXED, SIGN_INS), (CONNECT, CONNECTS)):
         for quota in path.limits():
             needed = [_peak(size, times) * path.calls_against(quota) for size in SIZES.values()]
+            if max(needed) <= quota.per_second:
+                continue
             cells = [_bold(_rate(calls), calls > quota.per_second) for calls in needed]
             rows.append([f"{_operations(quota.operations)}, {path.name}", f"{quota.per_second:g}", *cells])
     return Table("needed", ["", "quota", *SIZES], rows)
@@ -434,9 +434,13 @@ def _costs() -> Table:
 def _hours() -> Table:
     rows = []
     for name, work in WORKS.items():
+        names: dict[tuple[str, ...], list[str]] = {}  # of the rates with the same durations and costs
         for rates in ALL_RATES:
             found = [work(size, rates) for size in SIZES.values()]
-            rows.append([name, rates.name, *(_duration(each.seconds) for each in found), _usd(found[-1].usd)])
+            cells = (*(_duration(each.seconds) for each in found), _usd(found[-1].usd))
+            names.setdefault(cells, []).append(rates.name)
+        for cells, same in names.items():
+            rows.append([name, "all" if len(same) == len(ALL_RATES) else ", ".join(same), *cells])
     # The sweep waits while the retry queue is behind, here in the first hours of each day.
     undisturbed = first_sweep(SIZES["1 M"], DEFAULT).seconds
     waits = math.ceil(undisturbed / (_DAY - _BEHIND_HOURS * _HOUR)) * _BEHIND_HOURS * _HOUR

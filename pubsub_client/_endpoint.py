@@ -27,7 +27,7 @@ from pubsub_client.exceptions import ConfigurationError
 
 _BARE_HOST = re.compile(r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(?P<port>[0-9]{1,5}))?")
 _ADDRESS = re.compile(
-    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://+|(?=[A-Za-z])))?(?P<bare>[^/?#]*)(?P<path>.*)", re.DOTALL
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?:/+|(?=[A-Za-z])))?(?P<bare>[^/?#]*)(?P<path>.*)", re.DOTALL
 )
 # https://docs.aws.amazon.com/iot/latest/developerguide/iot-connect-devices.html (device data endpoints)
 _AWS_IOT_NAME = re.compile(

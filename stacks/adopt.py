@@ -35,8 +35,7 @@ class Adopt(BaseModel):
     model_config = MODEL_CONFIG
 
     user_pool_id: Annotated[str, Field(pattern=r"^[a-z0-9-]+_[0-9a-zA-Z]+$")] | None = None
-    """The user pool. It can be one that an environment with ``removalPolicy: retain`` left behind. Requires
-    ``userPoolClientIds``."""
+    """The user pool. Requires ``userPoolClientIds``."""
 
     user_pool_client_ids: list[_ClientId] = []
     """App clients of the user pool whose users can use PubSub, the front end's first. With ``attachment: sign-in`` at
@@ -62,12 +61,12 @@ class Adopt(BaseModel):
     Requires ``attachment: sign-in``."""
 
     sms_role_arn: _RoleArn | None = None
-    """The role with which the user pool sends SMS (``SmsConfiguration.SnsCallerArn``). Cognito requires permission to
-    pass it for every change of the pool: docs/how-to/adopt.md#sms-and-custom-senders."""
+    """The role with which the user pool sends SMS (``SmsConfiguration.SnsCallerArn``):
+    docs/how-to/adopt.md#sms-and-custom-senders."""
 
     custom_sender_key_arn: KeyArn | None = None
-    """The KMS key of the user pool's custom senders (``LambdaConfig.KMSKeyID``). Cognito requires permission to create
-    a grant for every change of the pool: docs/how-to/adopt.md#sms-and-custom-senders."""
+    """The KMS key of the user pool's custom senders (``LambdaConfig.KMSKeyID``):
+    docs/how-to/adopt.md#sms-and-custom-senders."""
 
     replace_group_roles: dict[GroupName, _RoleArn | None] = {}
     """Existing groups that ``groups`` also names, each with its current role or ``null``. A group gets this role and

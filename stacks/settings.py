@@ -179,8 +179,7 @@ class Settings(BaseModel):
     access_mode: AccessMode = "guarded"
     """``guarded``: both managed policies of Amplify's guide, under a permissions boundary that leaves only the data
     actions. ``unguarded``: both managed policies and nothing else, so every signed-in user can change AWS IoT.
-    ``least-privilege``: only AWS IoT's data actions, on shared topics and on topics under the user's own identity id.
-    Users cannot use topics of other users."""
+    ``least-privilege``: only AWS IoT's data actions, on shared topics and on topics under the user's identity id."""
 
     topics: _Topics = Field(default_factory=lambda given: [] if given.get("access_mode") == LEAST_PRIVILEGE else ["*"])
     """Patterns of the topics that every signed-in user can use. ``*`` matches any characters, ``?`` matches one. In
@@ -208,8 +207,8 @@ class Settings(BaseModel):
     adopted user pool, because it does not change the pool."""
 
     attach_per_second: AttachPerSecond = AttachPerSecond()
-    """How sign-ins, worker and sweep share the account's quota of AttachPolicy calls, which is 15 a second unless AWS
-    raised it: docs/how-to/operate.md#the-attachpolicy-budget."""
+    """How sign-ins, worker and sweep share the account's quota of AttachPolicy calls:
+    docs/how-to/operate.md#the-attachpolicy-budget."""
 
     detach_per_second: _PerSecond = 15
     """DetachPolicy calls a second of a bulk detachment. The quota is 15 unless AWS raised it:

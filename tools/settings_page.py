@@ -12,7 +12,7 @@ from stacks.settings import Settings
 
 _HEAD = """# The settings
 
-The settings are in the context key `amplify-pubsub` of `cdk.json`. This page is generated from `stacks/settings.py`.
+The settings are in the context key `amplify-pubsub` of `cdk.json`. `stacks/settings.py` defines them.
 
 ```json
 "amplify-pubsub": {
@@ -21,14 +21,13 @@ The settings are in the context key `amplify-pubsub` of `cdk.json`. This page is
 }
 ```
 
-All keys are optional. An unknown key or a wrong value stops synthesis with one line: the key, the given value and the
-allowed values. A pattern is a regular expression for the whole value.
+All keys are optional. An unknown key or a wrong value stops synthesis. Patterns are regular expressions for the whole
+text.
 
 `environments.<name>` overrides the shared settings. Select it with `-c environment=<name>`, or with `make deploy
 ENVIRONMENT=<name>`. Each environment is another stack, `AmplifyPubSub-<name>`, with its own IoT policy. A name has up
 to 32 lower-case letters, digits and hyphens, and begins with a letter. A name that ends in `*` matches [every name with
 that prefix](../how-to/deploy.md#environments).
-
 """
 _WIDTH = 120
 _PATH = re.compile(r"docs/([\w/-]+/([\w-]+)\.md(?:#[\w-]+)?)")
@@ -49,15 +48,13 @@ def settings() -> Iterator[Setting]:
 
 
 def document() -> str:
-    """Return the page: a list of all keys, and a section for each."""
-    keys = list(settings())
-    links = ", ".join(f"[`{key.path}`](#{key.path.replace('.', '').lower()})" for key in keys)
-    sections = [f"\n## `{key.path}`\n\n{_wrap(key.text)}\n" + (f"\n{key.facts}\n" if key.facts else "") for key in keys]
-    return _HEAD + _wrap(f"Keys: {links}.") + "\n" + "".join(sections)
+    """Return the page: a section for each key."""
+    return _HEAD + "".join(_section(key) for key in settings())
 
 
-def _wrap(text: str) -> str:
-    return fill(text, _WIDTH, break_on_hyphens=False, break_long_words=False)
+def _section(key: Setting) -> str:
+    text = fill(key.text, _WIDTH, break_on_hyphens=False, break_long_words=False)
+    return f"\n## `{key.path}`\n\n{text}\n" + (f"\n{key.facts}\n" if key.facts else "")
 
 
 def _keys(
@@ -74,29 +71,37 @@ def _keys(
         else:
             default = "none" if defaults[name] is None else _code(defaults[name])
             value = {key: each for key, each in field.items() if key != "description"}
-            yield Setting(path, _text(field), f"Default: {default}. Allowed: {_allowed(value)}.")
+            yield Setting(path, _text(field), f"Default: {default}. {_allowed(value)}.")
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:
-    """Return in words what a JSON schema allows."""
+    """Return what a JSON schema allows, with a label."""
     if "anyOf" in schema:  # a value or null
         return _allowed(schema["anyOf"][0])
+    match schema.get("type"):
+        case "array":
+            return f"List items: {_value(schema['items'])}"
+        case "object":
+            ((pattern, value),) = schema["patternProperties"].items()
+            return f"Object keys: `{pattern}`, values: {_value(value)}"
+        case _:
+            return f"{'Pattern' if 'pattern' in schema else 'Allowed'}: {_value(schema)}"
+
+
+def _value(schema: Mapping[str, Any]) -> str:
+    """Return what a JSON schema of a single value allows."""
+    if "anyOf" in schema:  # a value or null
+        return _value(schema["anyOf"][0])
     if "enum" in schema:
         return ", ".join(_code(value) for value in schema["enum"])
     match schema["type"]:
         case "boolean":
             return "`true`, `false`"
         case "integer":
-            upper = f" to {schema['maximum']}" if "maximum" in schema else ""
-            return f"a whole number from {schema['minimum']}{upper}"
-        case "array":
-            return f"a list, each item {_allowed(schema['items'])}"
-        case "object":
-            ((pattern, value),) = schema["patternProperties"].items()
-            return f"an object, each key of the pattern `{pattern}`, each value {_allowed(value)}"
+            return f"{schema['minimum']} to {schema['maximum']}" if "maximum" in schema else f"from {schema['minimum']}"
         case _:
-            more = f" that {_text(schema)}" if "description" in schema else ""
-            return f"text of the pattern `{schema['pattern']}`{more}"
+            more = f"; the text {_text(schema)}" if "description" in schema else ""
+            return f"`{schema['pattern']}`{more}"
 
 
 def _text(schema: Mapping[str, Any]) -> str:

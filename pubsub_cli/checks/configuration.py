@@ -23,8 +23,8 @@ _RESERVED_USES = (
 
 
 class OutputsAreComplete(BlockingCheck):
-    """Front ends and this tool read the pools and the endpoint from the outputs. Stacks of older versions lack some of
-    them. Without a stack, give the ids as options.
+    """Front ends and `pubsub` read the pools and the endpoint from the outputs. Without a stack, give the ids as
+    options.
     """
 
     id = "PS101"
@@ -93,7 +93,8 @@ class TopicsAreValid(Check):
     Topics that begin with `$` are
     [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html). AWS IoT accepts
     [shared subscriptions](https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt5-shared-subscription),
-    but Amplify PubSub and `pubsub_client` do not support them, so the check warns.
+    but Amplify PubSub and `pubsub_client` do not support them, so the check warns. It also warns of `*`: only policies
+    have this wildcard.
     """
 
     id = "PS103"
@@ -106,7 +107,8 @@ class TopicsAreValid(Check):
         topics = context.requested_topics
         wrong = next((found for each in topics if (found := _wrong_topic(each))), None)
         shared = next((_warn_of_sharing(each) for each in topics if shared_topic_filter(each)), None)
-        return wrong or shared or passed(", ".join(_with_use(each) for each in topics))
+        literal = next((_warn_of_literal(each) for each in topics if "*" in each), None)
+        return wrong or shared or literal or passed(", ".join(_with_use(each) for each in topics))
 
 
 class LimitsAreKept(Check):
@@ -182,6 +184,15 @@ def _warn_of_sharing(topic: str) -> Finding:
         resource=topic,
         fix="Use an MQTT client that supports shared subscriptions, or subscribe to the topic filter "
         f"{shared_topic_filter(topic)}, which every client receives.",
+    )
+
+
+def _warn_of_literal(topic: str) -> Finding:
+    """Return the warning for a topic with ``*``, the wildcard of policies."""
+    return warning(
+        f"{topic}: * is a usual character in MQTT. A subscription gets only messages whose topic contains it.",
+        resource=topic,
+        fix="Subscribe with MQTT's wildcards: + for one level, # for all levels that follow. Only policies have *.",
     )
 
 

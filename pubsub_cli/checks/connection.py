@@ -154,7 +154,7 @@ class MessageComesBack(Check):
 
 
 class RoundTrips(Check):
-    """The check reports how long messages take to AWS IoT and back. Slow messages are not a failure."""
+    """Slow messages are not a failure."""
 
     id = "PS502"
     group = Group.CONNECTION
@@ -182,9 +182,7 @@ async def _round_trip(context: Context, value: object) -> object:
 
 
 class GroupUsersConnect(Check):
-    """A user of a group gets the credentials of the group's role. The check creates a test user in each group, so it is
-    not applicable with `--user`.
-    """
+    """The check creates a test user in each group, so it is not applicable with `--user`."""
 
     id = "PS403"
     group = Group.CONNECTION

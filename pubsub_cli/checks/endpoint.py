@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -54,7 +55,7 @@ class EndpointIsRight(BlockingCheck):
 
 
 class EndpointIsReached(Check):
-    """A browser reports only that the socket was closed. This check names the step that failed, such as DNS or TLS.
+    """The check names the step that failed, such as DNS or TLS.
 
     A client needs outgoing port 443, or a proxy that tunnels to it (`HTTPS_PROXY`, `NO_PROXY`). It must trust
     Amazon's certificate authorities, or that of a proxy that intercepts TLS (`AWS_CA_BUNDLE`). A user's network can
@@ -148,7 +149,11 @@ def _judge_host(context: Context, name: EndpointName) -> Finding:
     described = None
     if context.as_operator:
         described = context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"]
-    fix: Fix = _use(described) if described else (_DESCRIBE, _use("HOST"))
+    fixes: tuple[str | AwsCommand, ...] = (_use(described),) if described else (_DESCRIBE, _use("HOST"))
+    if problem := _unfinished(name):
+        set_region = (f"Set the region of the front end's PubSub to {region}.",) if signed not in (None, region) else ()
+        return failed(f"{name.bare} {problem}.", resource=name.bare, fix=(*set_region, *fixes))
+    fix: Fix = fixes
     if signed and signed != (name.region or region):
         return failed(
             f"The front end signs its connections for region {signed}, but {name.bare} is in {name.region or region}: "
@@ -172,6 +177,17 @@ def _judge_host(context: Context, name: EndpointName) -> Finding:
     if problems := _problems(name, region, described):
         return failed(f"{name.bare} {', and '.join(problems)}.", resource=name.bare, fix=fix)
     return passed(f"{name.bare}; only an operator can verify that it is this account's")
+
+
+def _unfinished(name: EndpointName) -> str | None:
+    """Return why a name cannot be a host: the front end did not insert a value, or inserted it twice."""
+    if re.search(r"[<>\[\]{}$]", name.bare) or re.match(r"x{4,}(-ats)?\.", name.host):
+        return "contains a placeholder of a guide or template: write the account's endpoint"
+    if name.host.count(".amazonaws.com") > 1:
+        return "has the domain twice, because the front end appends it to a complete host"
+    if "." not in name.host and name.host != "localhost":
+        return "is not a host: the front end's setting for the endpoint is empty or not defined"
+    return None
 
 
 def _problems(name: EndpointName, region: str, described: str | None) -> list[str]:

@@ -56,9 +56,7 @@ class SignInFunctionsCanRun(BlockingCheck):
 
 
 class OtherFunctionsCanRun(BlockingCheck):
-    """As PS127 and PS119, for the functions outside the sign-in. In stacks that adopt pools, the check includes the
-    drift detector.
-    """
+    """As PS127 and PS119, for the functions outside the sign-in, such as the drift detector of adopted pools."""
 
     id = "PS606"
     group = Group.OPERATIONS

@@ -36,8 +36,8 @@ SIGN_IN_AGAIN = (
 
 
 class IdentityIsGiven(Check):
-    """The identity pool returns the identity id for an ID token. It rejects tokens of other app clients and, if it
-    checks tokens, revoked ones. Without a token, the check reads the identity id from the user's marker.
+    """The identity pool returns the identity id for an ID token. Without a token, the check reads it from the
+    user's marker.
     """
 
     id = "PS201"

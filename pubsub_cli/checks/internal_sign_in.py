@@ -207,8 +207,8 @@ def _set_parameter(
 
 
 class InternalSignInIsConfigured(BlockingCheck):
-    """The trigger signs in on the internal app client to learn the user's identity id. Three triggers of the user pool
-    handle the challenge. If one of these is missing, no sign-in attaches the policy.
+    """The trigger signs in on the internal app client, and three triggers of the user pool handle the challenge. If one
+    is missing, no sign-in attaches the policy.
     """
 
     id = "PS117"

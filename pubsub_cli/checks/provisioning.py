@@ -47,8 +47,8 @@ class PolicyExists(BlockingCheck):
 
 
 class TriggerIsConfigured(BlockingCheck):
-    """The trigger invokes the function that attaches the policy. Another deployment or a change in the console can
-    remove the trigger. Sign-ins then succeed, but new users do not get the policy.
+    """Another deployment or a change in the console can remove the trigger. Sign-ins then succeed, but new users do not
+    get the policy.
     """
 
     id = "PS112"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,40 @@ from pubsub_cli.iam.explanation import (
     reason_for_denial,
     suggest_changes,
 )
-from pubsub_cli.iam.request import ANY_CLIENT_ID, RETAIN, Request, RequestContext, front_end_requests, signed_in_context
+from pubsub_cli.iam.request import (
+    ANY_CLIENT_ID,
+    RETAIN,
+    THING_VARIABLES,
+    Request,
+    RequestContext,
+    front_end_requests,
+    signed_in_context,
+)
 from pubsub_client.policy_document import DATA_ACTIONS, MAX_CHARACTERS, identity_service
 
 _PREFIX = re.compile(r"(arn:[\w-]+:iot:[a-z0-9-]+:\d{12}):.")
 _ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:(?P<rest>[^:].*)", re.DOTALL)
 _WRAPPERS = ("policyDocument", "PolicyDocument", "Document", "PolicyVersion")
 """The members of AWS's answers that contain a document, as those of `aws iot get-policy`."""
+_ATTACH_THING = (
+    "Attach the thing that has the client id as its name to the user's identity: aws iot attach-thing-principal. "
+    "`pubsub doctor --user NAME` reads which things are attached."
+)
+# https://docs.aws.amazon.com/iot/latest/developerguide/connect-policy.html
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+_CONNECT_ATTRIBUTES = (
+    "A client that connects with a will has the value LastWill, and with a persistent session PersistentConnect. "
+    "A client with neither meets each condition ForAllValues."
+)
 _DEFAULT_REGION, _DEFAULT_ACCOUNT = "us-east-1", "123456789012"
+_FIELDS = re.compile(
+    r"arn:(?P<partition>{0}):iot:(?P<region>{0}):(?P<account>{0}):(?P<rest>.+)".format(r"(?:\$\{[^}]*\}|[^:])*"),
+    re.DOTALL,
+)
+_PLACEHOLDER = re.compile(
+    r"(?!client/|topic/|topicfilter/)(?:x{2,}|\*{2,}|[a-z_-]*(?:region|account)[a-z_-]*|.*[<>\[\]{}].*)", re.IGNORECASE
+)
+"""What people write instead of a region or an account in a policy that they publish, or copy from a guide."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +125,7 @@ def explain_policy(
         region: the region; None for that of the identity id, or of the document's resources.
     """
     wanted = region or (identity_id.partition(":")[0] if identity_id else None)
+    policy, placeholders = _without_placeholders(policy, wanted)
     prefix = _arn_prefix(policy, wanted)
     in_region = prefix.split(":")[3]
     client = client_id or ANY_CLIENT_ID
@@ -107,7 +134,47 @@ def explain_policy(
         _explain_request(each, policy, context, identity_id, in_region)
         for each in front_end_requests(prefix, client, topics)
     ]
-    return ExplainedPolicy(prefix, requests, list(dict.fromkeys(_mistakes(policy, context))))
+    mistakes = list(dict.fromkeys(_mistakes(policy, context)))
+    mistakes += [
+        f"--topic {each}: * is a usual character in MQTT; the wildcards of topic filters are + and #"
+        for each in topics
+        if "*" in each
+    ]
+    if placeholders:
+        mistakes.insert(0, f"placeholders, read as {prefix}: {', '.join(placeholders)}; AWS IoT needs the real values")
+    return ExplainedPolicy(prefix, requests, mistakes)
+
+
+def _without_placeholders(policy: Policy, region: str | None) -> tuple[Policy, list[str]]:
+    """Replace placeholders for a region or an account. Return also the texts that were replaced."""
+    resources = [each for statement in policy.statements for each in (*statement.resources, *statement.not_resources)]
+    arns = [match for each in resources if (match := _FIELDS.fullmatch(each))]
+    regions = Counter(each["region"] for each in arns if re.fullmatch(r"[a-z]+(?:-[a-z]+)+-\d+", each["region"]))
+    accounts = Counter(each["account"] for each in arns if re.fullmatch(r"\d{12}", each["account"]))
+    real_region = region or next((each for each, _ in regions.most_common(1)), _DEFAULT_REGION)
+    real_account = next((each for each, _ in accounts.most_common(1)), _DEFAULT_ACCOUNT)
+    replaced: dict[str, None] = {}
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, list):
+            return [replace(each) for each in value]
+        arn = _FIELDS.fullmatch(value) if isinstance(value, str) else None
+        if arn is None:
+            return value
+        fields = []
+        for name, real in (("partition", "aws"), ("region", real_region), ("account", real_account)):
+            is_placeholder = _PLACEHOLDER.fullmatch(arn[name]) is not None
+            replaced.update({arn[name]: None} if is_placeholder else {})
+            fields.append(real if is_placeholder else arn[name])
+        partition, found_region, account = fields
+        return f"arn:{partition}:iot:{found_region}:{account}:{arn['rest']}"
+
+    statements = [
+        {key: replace(value) if key in ("Resource", "NotResource") else value for key, value in each.source.items()}
+        for each in policy.statements
+    ]
+    document = {**policy.document, "Statement": statements}
+    return Policy.read(policy.name, policy.key, document), list(replaced)
 
 
 def _arn_prefix(policy: Policy, region: str | None) -> str:
@@ -133,12 +200,21 @@ def _explain_request(
         return ExplainedRequest(request, Status.PASSED, _numbered(policy, decision.statement), None)
     reason = reason_for_denial(EvaluatedRequest(request, decision, None), [policy], context)
     if decision.outcome is Outcome.UNKNOWN:
-        needs_identity = any(each.lower().endswith(":sub") for each in decision.unknown) and identity_id is None
-        hint = "Give --identity-id." if needs_identity else None
-        return ExplainedRequest(request, Status.UNKNOWN, reason, hint)
+        return ExplainedRequest(request, Status.UNKNOWN, reason, _hint(decision.unknown, identity_id))
     changes = suggest_changes([request], policy, context, identity_id, identity_service(region))
     status = Status.WARNING if request.action == RETAIN else Status.FAILED
     return ExplainedRequest(request, status, reason, "; ".join(map(str, changes)))
+
+
+def _hint(unknown: Collection[str], identity_id: str | None) -> str | None:
+    """Return what decides a request whose result depends on these values."""
+    if identity_id is None and any(each.lower().endswith(":sub") for each in unknown):
+        return "Give --identity-id."
+    if any(each.lower().startswith(THING_VARIABLES.lower()) for each in unknown):
+        return _ATTACH_THING
+    if any(each.lower() == "iot:connectattributes" for each in unknown):
+        return _CONNECT_ATTRIBUTES
+    return None
 
 
 def _numbered(policy: Policy, statement: Statement) -> str:
@@ -200,8 +276,14 @@ def _resource_mistakes(resource: str, statement: Statement, context: RequestCont
     if arn is None:
         return
     name = arn["rest"].partition("/")[2]
-    if not missing and _kind(resource) is None and arn["rest"][0] not in "*$":
+    uses_kinds = any(statement.covers_action(each) for each in DATA_ACTIONS)
+    if uses_kinds and not missing and _kind(resource) is None and arn["rest"][0] not in "*$":
         yield f"{resource} does not begin with client/, topic/ or topicfilter/ after the account"
+    if statement.allows and arn["rest"].lower() == "client/${iot:clientid}":
+        yield (
+            f"{resource} allows every client id, as client/* does, because the client chooses its id; "
+            "use ${cognito-identity.amazonaws.com:sub}"
+        )
     if mqtt_wildcards(name):
         yield f"+ and # are literal in {resource}; the wildcard of policies is *"
     if is_quoted(name):

@@ -274,7 +274,7 @@ def _expect_drift_is_found(at_sign_in: Deployment, project: AmplifyProject) -> N
     try:
         assert set(_missing(at_sign_in, detector)) == set(triggers)
         found = check(at_sign_in.doctor("PS112"), "PS112")
-        assert "sign-ins do not attach the policy" in found["cause"]
+        assert "Sign-ins do not attach the policy." in found["cause"]
         role, key = project.permissions.values()
         assert f"also needs iam:PassRole on {role} and kms:CreateGrant on {key}" in found["fix"]
     finally:

@@ -10,7 +10,6 @@ import inspect
 from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_cli.checks.check import Check, Severity
 from pubsub_cli.checks.options import Requirement
-from tests.e2e.doctor.scenario import FailureScenario
 from tests.e2e.doctor.scenarios import NOT_TESTED, SCENARIOS
 
 _CHECKS = """# The checks
@@ -22,6 +21,8 @@ _CHECKS = """# The checks
 - If AWS denies or throttles a call, the check is `unknown`. That does not count as passed.
 - Some changes take minutes to act. `pubsub smoke` retries until `--timeout` (default: 300 s), `pubsub doctor` only with
   `--wait`.
+- *Trigger*: not with `attachment: self-attach`. *Smoke*: only `pubsub smoke` runs the check. *Warning*: a failure is a
+  warning.
 """
 
 _REQUIREMENTS = {
@@ -32,31 +33,32 @@ _REQUIREMENTS = {
     Requirement.GIVEN_TOKEN: "`--id-token`",
     Requirement.CLIENT_ID: "`--client-id`",
     Requirement.PACKAGE_JSON: "`--package-json`",
-    Requirement.LIMITS: "one of `--keep-alive`, `--payload-bytes`, `--subscriptions`",
+    Requirement.LIMITS: "`--keep-alive`, `--payload-bytes` or `--subscriptions`",
 }
 
 _ROOT_CAUSES = """
 ## Root causes
 
-People reported these causes for signed-in users who could not publish. For all but one, a test breaks a healthy
-deployment on the local cloud. `pubsub doctor` must report exactly this check, and the printed fix must work.
+People reported 31 [causes](../how-to/troubleshoot.md) for signed-in users who could not publish. For all but one, a
+test breaks a healthy deployment on the local cloud. `pubsub doctor` must report exactly the check of the cause, and the
+printed fix must work. The checks by symptom:
+
 """
 _NO_SYMPTOM = "other causes"
 
 
 def page() -> str:
-    """Return the document: the checks by id, then the root causes by what the user sees."""
+    """Return the document: the checks by id, then those that report root causes, by what the user sees."""
     sections = [_CHECKS, *(_section(check) for check in sorted(CHECKS, key=lambda each: each.id))]
-    causes: dict[str, list[str]] = {}
-    for scenario in sorted(SCENARIOS, key=lambda each: each.cause):
-        causes.setdefault(scenario.symptom or _NO_SYMPTOM, []).append(f"{scenario.title}: {_reported_by(scenario)}")
-    causes[_NO_SYMPTOM] += [f"{title}: not tested, because {why}" for title, why in NOT_TESTED.values()]
-    lists = [_list(symptom, causes[symptom]) for symptom in sorted(causes, key=lambda each: each == _NO_SYMPTOM)]
-    return "\n".join(sections) + _ROOT_CAUSES + "".join(lists)
-
-
-def _list(symptom: str, lines: list[str]) -> str:
-    return f"\n**{symptom[0].upper()}{symptom[1:]}**\n\n" + "".join(f"- {line}\n" for line in lines)
+    reported: dict[str, set[str]] = {}
+    for scenario in SCENARIOS:
+        reported.setdefault(scenario.symptom or _NO_SYMPTOM, set()).add(scenario.check)
+    lines = [
+        f"- {symptom}: {', '.join(map(_link, sorted(reported[symptom])))}\n"
+        for symptom in sorted(reported, key=lambda each: each == _NO_SYMPTOM)
+    ]
+    lines += [f"- not tested: {title}, because {why}\n" for title, why in NOT_TESTED.values()]
+    return "\n".join(sections) + _ROOT_CAUSES + "".join(lines)
 
 
 def _section(check: type[Check]) -> str:
@@ -64,11 +66,11 @@ def _section(check: type[Check]) -> str:
     if needs := sorted(_REQUIREMENTS[each] for each in check.requirements if each in _REQUIREMENTS):
         facts.append(f"needs {', '.join(needs)}")
     if check.requirements & {Requirement.TEST_USERS, Requirement.PROBES}:
-        facts.append("only `pubsub smoke`")
+        facts.append("smoke")
     if check.requires_trigger:
-        facts.append("not with `attachment: self-attach`")
+        facts.append("trigger")
     if check.severity is Severity.WARNING:
-        facts.append("a warning")
+        facts.append("warning")
     if check.retries:
         facts.append("retries until `--timeout`")
     return f"## {check.id}\n\n**{check.title}** ({'; '.join(facts)})\n\n{inspect.getdoc(check)}\n"
@@ -76,10 +78,6 @@ def _section(check: type[Check]) -> str:
 
 def _link(check_id: str) -> str:
     return f"[{check_id}](#{check_id.lower()})"
-
-
-def _reported_by(scenario: FailureScenario) -> str:
-    return _link(scenario.check) + (", a warning" if scenario.status == "warning" else "")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tests.e2e.doctor.simulated_user import SimulatedUser, Stage
 
 @dataclass(frozen=True)
 class FailureScenario:
-    """A test, and a root cause in docs/reference/checks.md.
+    """A test of a root cause; docs/reference/checks.md lists the checks that report root causes.
 
     Args:
         cause: the number of the root cause, in the order of that page.

@@ -118,6 +118,72 @@ def test_variables_need_the_newer_version(tmp_path: Path) -> None:
     assert 'is replaced only in a document with "Version":"2012-10-17"' in found["mistakes"][0]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "placeholders"),
+    [
+        ("arn:aws:iot:eu-west-1:XXX", "XXX"),
+        ("arn:aws:iot:eu-west-1:your-account", "your-account"),
+        ("arn:aws:iot:<REGION>:*******", "<REGION>, *******"),
+        ("arn:aws:iot:[region]:[AWS account ID]", "[region], [AWS account ID]"),
+        ("arn:aws:iot:${AWS::Region}:${AWS::AccountId}", "${AWS::Region}, ${AWS::AccountId}"),
+        ("arn:${AWS::Partition}:iot:eu-west-1:${self:custom.account}", "${AWS::Partition}, ${self:custom.account}"),
+    ],
+)
+def test_placeholders_of_a_published_policy_are_read_as_real_values(
+    tmp_path: Path, prefix: str, placeholders: str
+) -> None:
+    published = document(allow("iot:Connect", f"{prefix}:client/a"), allow("iot:Subscribe", f"{prefix}:topicfilter/b"))
+    options = ("--region", "eu-west-1", "--client-id", "a", "--topic", "c")
+    code, found = explain(tmp_path, published, *options)
+    connect, subscribe = found["requests"][:2]
+    assert (code, connect["status"], subscribe["status"]) == (1, "passed", "failed")
+    assert subscribe["cause"] == "no statement of the policy policy.json covers it"
+    assert f"{PREFIX}:topicfilter/c" in subscribe["fix"]
+    assert found["mistakes"][0] == f"placeholders, read as {PREFIX}: {placeholders}; AWS IoT needs the real values"
+
+
+@pytest.mark.parametrize(
+    "resource", ["arn:aws:iot:iot:eu-west-1:123456789012:topic/a", "arn:aws:iot:eu-west-1:12345:topic/a"]
+)
+def test_wrong_account_is_no_placeholder(tmp_path: Path, resource: str) -> None:
+    _, found = explain(tmp_path, document(allow("iot:*", resource)))
+    assert not any(each.startswith("placeholders") for each in found["mistakes"])
+
+
+def test_things_of_shadow_statements_are_no_mistake(tmp_path: Path) -> None:
+    _, found = explain(tmp_path, document(allow("iot:GetThingShadow", f"{PREFIX}:thing/lamp")))
+    assert not any("does not begin with client/" in each for each in found["mistakes"])
+
+
+def test_wildcard_of_policies_in_a_topic_is_a_mistake(tmp_path: Path) -> None:
+    _, found = explain(tmp_path, document(*OWN), "--topic", "room*")
+    expected = "--topic room*: * is a usual character in MQTT; the wildcards of topic filters are + and #"
+    assert expected in found["mistakes"]
+
+
+@pytest.mark.parametrize(("effect", "expected"), [("Allow", True), ("Deny", False)])
+def test_own_client_id_as_the_only_client_is_a_mistake(tmp_path: Path, effect: str, expected: bool) -> None:
+    statement = allow("iot:Connect", f"{PREFIX}:client/${{iot:ClientId}}") | {"Effect": effect}
+    _, found = explain(tmp_path, document(statement))
+    assert any("allows every client id, as client/* does" in each for each in found["mistakes"]) is expected
+
+
+def test_variable_of_a_thing_is_unknown_and_names_the_command(tmp_path: Path) -> None:
+    policy = document(allow("iot:Connect", f"{PREFIX}:client/${{iot:Connection.Thing.ThingName}}"))
+    _, found = explain(tmp_path, policy, "--client-id", "lamp")
+    connect = found["requests"][0]
+    assert connect["status"] == "unknown"
+    assert "aws iot attach-thing-principal" in connect["fix"]
+
+
+def test_condition_on_connect_attributes_is_unknown_and_names_them(tmp_path: Path) -> None:
+    condition = {"ForAllValues:StringEquals": {"iot:ConnectAttributes": ["LastWill"]}}
+    _, found = explain(tmp_path, document(allow("iot:Connect", f"{PREFIX}:client/*", Condition=condition)))
+    connect = found["requests"][0]
+    assert connect["status"] == "unknown"
+    assert "with a will has the value LastWill" in connect["fix"]
+
+
 def test_region_is_that_of_the_identity(tmp_path: Path) -> None:
     other = f"us-east-1{IDENTITY[9:]}"
     _, found = explain(tmp_path, document(*OWN), "--client-id", other, "--identity-id", other)

@@ -62,6 +62,14 @@ async def test_invalid_topic_fails(topic: str, cause: str) -> None:
     assert "closes the connection" in str(finding.cause)
 
 
+@pytest.mark.parametrize("topic", ["room*", "rooms/*"])
+async def test_wildcard_of_policies_in_a_topic_is_a_warning(topic: str) -> None:
+    finding = await check_front_end(TopicsAreValid, topics=("orders/1", topic))
+    assert finding.status is Status.WARNING
+    assert f"{topic}: * is a usual character in MQTT" in str(finding.cause)
+    assert "# for all levels that follow" in str(finding.fix)
+
+
 @pytest.mark.parametrize("topic", ["$share/workers/jobs/#", "$share/workers/a/b/c/d/e/f/g/h"])
 async def test_shared_subscription_is_a_warning_that_names_the_clients_without_support(topic: str) -> None:
     finding = await check_front_end(TopicsAreValid, topics=("orders/1", topic))

@@ -50,7 +50,8 @@ async def test_host_passes_alone_and_in_the_url_for_amplify(endpoint: str) -> No
 
 
 @pytest.mark.parametrize(
-    "endpoint", [f"wss://{HOST}", f"https://{HOST}/", f"{HOST}/mqtt", f"ws://{HOST}/mqtt", f"wss:{HOST}/mqtt"]
+    "endpoint",
+    [f"wss://{HOST}", f"https://{HOST}/", f"{HOST}/mqtt", f"ws://{HOST}/mqtt", f"wss:{HOST}/mqtt", f"wss:/{HOST}/mqtt"],
 )
 async def test_right_host_in_another_form_is_a_warning_that_names_both_forms(endpoint: str) -> None:
     finding = await check_given(endpoint)
@@ -101,6 +102,25 @@ async def test_wrong_name_fails_with_each_problem(endpoint: str, causes: list[st
         assert cause in str(finding.cause)
     described = f"--endpoint {HOST} here" if as_operator else "aws iot describe-endpoint --endpoint-type iot:Data-ATS"
     assert described in str(finding.fix)
+
+
+@pytest.mark.parametrize("aws", [None, DESCRIBED])
+@pytest.mark.parametrize(
+    ("endpoint", "cause"),
+    [
+        ("wss://abc.iot.<YOUR-IOT-REGION>.amazonaws.com/mqtt", "contains a placeholder"),
+        ("wss://xxxxxxxxxxxxx.iot.eu-west-1.amazonaws.com/mqtt", "contains a placeholder"),
+        (f"wss://{HOST}.iot.eu-west-1.amazonaws.com/mqtt", "has the domain twice"),
+        ("wss://undefined/mqtt", "setting for the endpoint is empty or not defined"),
+        ("wss:///mqtt", "setting for the endpoint is empty or not defined"),
+    ],
+)
+async def test_endpoint_without_a_real_host_fails(endpoint: str, cause: str, aws: StubbedAws | None) -> None:
+    finding = await check_given(endpoint, aws, "<your-iot-region>")
+    assert finding.status is Status.FAILED
+    assert cause in str(finding.cause)
+    assert "Set the region of the front end's PubSub to eu-west-1." in str(finding.fix)
+    assert f"--endpoint {HOST if aws else 'HOST'} here" in str(finding.fix)
 
 
 async def test_endpoint_of_another_account_fails() -> None:
