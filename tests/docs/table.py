@@ -200,5 +200,8 @@ RUN: dict[str, Run] = {
     "pubsub subscribe 'chat/#' --count 2 --user bob --password-stdin <<<\"$PASSWORD\"": Run(
         until="subscribed to", writes="hello from alice"
     ),
+    "pubsub doctor --policy-file policy.json --topic room/1 --client-id tablet-7": Run(
+        setup="aws iot get-policy --policy-name myIoTPolicy > policy.json"
+    ),
     "pubsub doctor --user bob --only PS203": Run(code=1, writes="pubsub attach --stack AmplifyPubSub --user bob"),
 }
