@@ -36,7 +36,9 @@ Stack = Annotated[
 ]
 Environment = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Use the stack AmplifyPubSub-NAME.", rich_help_panel=DEPLOYMENT),
+    typer.Option(
+        metavar="NAME", help="Use the stack AmplifyPubSub-NAME. Not with --stack.", rich_help_panel=DEPLOYMENT
+    ),
 ]
 Profile = Annotated[
     str | None,
