@@ -20,81 +20,65 @@ from pathlib import Path
 from typing import Any
 
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.files import read_text
 from pubsub_cli.javascript import Expression, object_literals
 from pubsub_client._endpoint import EndpointName
 
 _MOBILE = "auth.plugins.awsCognitoAuthPlugin"
 _USER_POOL, _CLIENT, _IDENTITY_POOL = "user_pool_id", "user_pool_client_id", "identity_pool_id"
 _ENDPOINT, _PUBSUB_REGION, _POLICY = "endpoint", "pubsub_region", "policy_name"
-_FORMS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
-    "mobile": (
-        _MOBILE,
-        {
-            _USER_POOL: (f"{_MOBILE}.CognitoUserPool.Default.PoolId",),
-            _CLIENT: (f"{_MOBILE}.CognitoUserPool.Default.AppClientId",),
-            _IDENTITY_POOL: (f"{_MOBILE}.CredentialsProvider.CognitoIdentity.Default.PoolId",),
-        },
-    ),
-    "mobile SDKs": (
-        "CognitoUserPool.Default",
-        {
-            _USER_POOL: ("CognitoUserPool.Default.PoolId",),
-            _CLIENT: ("CognitoUserPool.Default.AppClientId",),
-            _IDENTITY_POOL: ("CredentialsProvider.CognitoIdentity.Default.PoolId",),
-        },
-    ),
-    "Gen 1": (
-        "aws_",
-        {
-            _USER_POOL: ("aws_user_pools_id", "Auth.userPoolId"),
-            _CLIENT: ("aws_user_pools_web_client_id", "Auth.userPoolWebClientId"),
-            _IDENTITY_POOL: ("aws_cognito_identity_pool_id", "Auth.identityPoolId"),
-            _ENDPOINT: ("aws_pubsub_endpoint", "PubSub.aws_pubsub_endpoint"),
-            _PUBSUB_REGION: ("aws_pubsub_region", "PubSub.aws_pubsub_region"),
-        },
-    ),
-    "Amplify.configure() of version 6": (
-        "Auth.Cognito",
-        {
-            _USER_POOL: ("Auth.Cognito.userPoolId",),
-            _CLIENT: ("Auth.Cognito.userPoolClientId",),
-            _IDENTITY_POOL: ("Auth.Cognito.identityPoolId",),
-            _ENDPOINT: ("endpoint",),
-            _PUBSUB_REGION: ("region",),
-        },
-    ),
-    "Amplify.configure() of version 5": (
-        "Auth",
-        {
-            _USER_POOL: ("Auth.userPoolId",),
-            _CLIENT: ("Auth.userPoolWebClientId",),
-            _IDENTITY_POOL: ("Auth.identityPoolId",),
-            _ENDPOINT: ("PubSub.aws_pubsub_endpoint", "aws_pubsub_endpoint"),
-            _PUBSUB_REGION: ("PubSub.aws_pubsub_region", "aws_pubsub_region"),
-        },
-    ),
-    "stack outputs": (
-        "UserPoolId",
-        {
-            _USER_POOL: ("UserPoolId",),
-            _CLIENT: ("UserPoolClientId",),
-            _IDENTITY_POOL: ("IdentityPoolId",),
-            _ENDPOINT: ("PubSubEndpoint",),
-            _POLICY: ("PolicyName",),
-        },
-    ),
-    "Gen 2": (
-        "",
-        {
-            _USER_POOL: ("auth.user_pool_id",),
-            _CLIENT: ("auth.user_pool_client_id",),
-            _IDENTITY_POOL: ("auth.identity_pool_id",),
-            _ENDPOINT: ("custom.pubsub.endpoint",),
-            _PUBSUB_REGION: ("custom.pubsub.aws_region",),
-        },
-    ),
+_Keys = dict[str, tuple[str, ...]]
+_GEN_2: _Keys = {
+    _USER_POOL: ("auth.user_pool_id",),
+    _CLIENT: ("auth.user_pool_client_id",),
+    _IDENTITY_POOL: ("auth.identity_pool_id",),
+    _ENDPOINT: ("custom.pubsub.endpoint",),
+    _PUBSUB_REGION: ("custom.pubsub.aws_region",),
 }
-"""By form: a key that only this form has (or the beginning of one), and the keys of each value, the preferred first."""
+_GEN_1: _Keys = {
+    _USER_POOL: ("aws_user_pools_id", "Auth.userPoolId"),
+    _CLIENT: ("aws_user_pools_web_client_id", "Auth.userPoolWebClientId"),
+    _IDENTITY_POOL: ("aws_cognito_identity_pool_id", "Auth.identityPoolId"),
+    _ENDPOINT: ("aws_pubsub_endpoint", "PubSub.aws_pubsub_endpoint"),
+    _PUBSUB_REGION: ("aws_pubsub_region", "PubSub.aws_pubsub_region"),
+}
+_CONFIGURE_6: _Keys = {
+    _USER_POOL: ("Auth.Cognito.userPoolId",),
+    _CLIENT: ("Auth.Cognito.userPoolClientId",),
+    _IDENTITY_POOL: ("Auth.Cognito.identityPoolId",),
+    _ENDPOINT: ("endpoint",),
+    _PUBSUB_REGION: ("region",),
+}
+"""The arguments of ``Amplify.configure()`` and ``new PubSub()`` in version 6."""
+_CONFIGURE_5: _Keys = {field: paths[::-1] for field, paths in _GEN_1.items()}
+"""The argument of ``Amplify.configure()`` in version 5, which takes the keys of Gen 1 too."""
+_STACK_OUTPUTS: _Keys = {
+    _USER_POOL: ("UserPoolId",),
+    _CLIENT: ("UserPoolClientId",),
+    _IDENTITY_POOL: ("IdentityPoolId",),
+    _ENDPOINT: ("PubSubEndpoint",),
+    _POLICY: ("PolicyName",),
+}
+
+
+def _mobile(parent: str) -> _Keys:
+    """Return the keys of Swift, Android and Flutter, below a parent key."""
+    return {
+        _USER_POOL: (f"{parent}CognitoUserPool.Default.PoolId",),
+        _CLIENT: (f"{parent}CognitoUserPool.Default.AppClientId",),
+        _IDENTITY_POOL: (f"{parent}CredentialsProvider.CognitoIdentity.Default.PoolId",),
+    }
+
+
+_FORMS = (
+    (_MOBILE, _mobile(f"{_MOBILE}.")),
+    ("CognitoUserPool.Default", _mobile("")),
+    ("aws_", _GEN_1),
+    ("Auth.Cognito", _CONFIGURE_6),
+    ("Auth", _CONFIGURE_5),
+    ("UserPoolId", _STACK_OUTPUTS),
+)
+"""A key that only this form has, or the start of one, with the keys of each value, the preferred first."""
 _SECTIONS = {"auth", "data", "storage", "custom", "geo", "analytics", "notifications"}
 """The sections of ``amplify_outputs.json``."""
 _NAMES = {
@@ -142,11 +126,7 @@ class AppConfig:
         Raises:
             PreconditionError: it cannot be read, is not a configuration file, or has an invalid value.
         """
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise PreconditionError(f"--config: {file} cannot be read: {reason}") from error
+        text = read_text("--config", file)
         if _is_env(file, text):
             return _from_env(file, text)
         return _from_document(file, _document(file, text))
@@ -223,14 +203,15 @@ def _from_document(file: Path, document: dict[str, Any]) -> AppConfig:
     return _checked(file, {field: paths[0] for field, paths in keys.items()}, found)
 
 
-def _keys_of(document: dict[str, Any]) -> dict[str, tuple[str, ...]] | None:
-    for marker, keys in _FORMS.values():
+def _keys_of(document: dict[str, Any]) -> _Keys | None:
+    """Return the keys of the document's form; None if its form is unknown."""
+    for marker, keys in _FORMS:
         if marker.endswith("_"):
             if any(each.startswith(marker) for each in document):
                 return keys
-        elif marker and _lookup(document, marker) is not None:
+        elif _lookup(document, marker) is not None:
             return keys
-    return keys if _SECTIONS & document.keys() or dict(_endpoints(document)) else None  # the last form is Gen 2's
+    return _GEN_2 if _SECTIONS & document.keys() or dict(_endpoints(document)) else None
 
 
 def _lookup(document: Any, path: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,16 +20,17 @@ from rich.text import Text
 from pubsub_cli.checks.check import Check, Group, Result, run_checks
 from pubsub_cli.checks.context import Context
 from pubsub_cli.errors import ExitCode
+from pubsub_cli.files import write_atomically
 from pubsub_cli.finding import Status
 from pubsub_cli.options import RunOptions
-from pubsub_cli.output import TerminalConsole, json_document, write_atomically
+from pubsub_cli.output import TerminalConsole, json_document
 from pubsub_cli.signals import cancel_on_sigterm
 from pubsub_cli.terminal import MAX_COLUMNS, MIN_COLUMNS, wrap_line
 from pubsub_client._printable import one_line, printable
 
 _TIME_COLUMN = 80
 """The column at which a check's time ends, on a terminal of this width or more."""
-_MARKS = {
+MARKS = {
     Status.PASSED: ("ok", "green"),
     Status.FAILED: ("FAIL", "bold red"),
     Status.WARNING: ("warn", "yellow"),
@@ -69,15 +70,19 @@ class CheckRun:
     @property
     def summary(self) -> str:
         """The number of checks by status, in words."""
-        counts = self.counts
-        plural = "s" if counts[Status.WARNING] > 1 else ""
-        words = {status: f"{status}{plural if status is Status.WARNING else ''}" for status in Status}
-        return ", ".join(f"{counts[status]} {words[status]}" for status in Status if counts[status])
+        return in_words(self.counts)
 
     @property
     def seconds(self) -> float:
         """The duration of the checks."""
         return sum(each.seconds for each in self.results)
+
+
+def in_words(counts: Mapping[Status, int]) -> str:
+    """Return numbers by status, such as ``2 passed, 1 failed``."""
+    plural = "s" if counts[Status.WARNING] > 1 else ""
+    words = {status: f"{status}{plural if status is Status.WARNING else ''}" for status in Status}
+    return ", ".join(f"{counts[status]} {words[status]}" for status in Status if counts[status])
 
 
 def show_check_run(
@@ -218,7 +223,7 @@ class Progress:
 
     def _print_line(self, status: Status, title: str, reason: str, seconds: str) -> None:
         """Print mark, title, and time or reason; a reason that does not fit is on the next line."""
-        mark, style = _MARKS[status]
+        mark, style = MARKS[status]
         line = Text("  ").append(f"{mark:<4}", style=style).append(f"  {title}")
         reason = one_line(self.run.masked(reason))
         if seconds:

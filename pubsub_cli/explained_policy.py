@@ -7,14 +7,12 @@ from typing import Any, NoReturn
 
 import typer
 
-from pubsub_cli.check_run import show_line, show_wrapped
+from pubsub_cli.check_run import MARKS, in_words, show_line, show_wrapped
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
 from pubsub_cli.iam.policy_file import ExplainedPolicy
 from pubsub_cli.options import RunOptions
 from pubsub_cli.output import json_document
-
-_LABELS = {Status.PASSED: "ok", Status.WARNING: "warn", Status.FAILED: "FAIL", Status.UNKNOWN: "?"}
 
 
 def show_explained_policy(run: RunOptions, explained: ExplainedPolicy) -> NoReturn:
@@ -29,7 +27,7 @@ def show_explained_policy(run: RunOptions, explained: ExplainedPolicy) -> NoRetu
     code = ExitCode.CHECK_FAILED if bad else ExitCode.PASSED
     show_line(run, f"{run.stack}, for resources of {explained.arn_prefix}")
     for each in explained.requests:
-        show_line(run, f"  {_LABELS[each.status]:4}  {each.request.text}")
+        show_line(run, f"  {MARKS[each.status][0]:4}  {each.request.text}")
         show_wrapped(run, "        why  ", each.reason)
         if each.fix:
             show_wrapped(run, "        fix  ", each.fix)
@@ -37,7 +35,7 @@ def show_explained_policy(run: RunOptions, explained: ExplainedPolicy) -> NoRetu
         show_wrapped(run, "  warn  ", mistake)
     if run.json:
         print(run.masked(json_document(run, **_members(explained, counts, code))), end="")
-    show_line(run, ", ".join(f"{counts[status]} {status}" for status in _LABELS if counts[status]))
+    show_line(run, in_words(counts))
     raise typer.Exit(code)
 
 

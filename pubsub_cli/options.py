@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pubsub_cli.errors import PreconditionError
+from pubsub_cli.files import read_text
 from pubsub_client._printable import one_line
 
 if TYPE_CHECKING:
@@ -238,11 +238,8 @@ class IdentityOptions:
         """
         if self.id_token is None:
             return None
-        try:
-            text = sys.stdin.read() if self.id_token == _STDIN else Path(self.id_token).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise PreconditionError(f"--id-token: {self.id_token} cannot be read: {error}") from error
-        return text.strip()
+        from_stdin = self.id_token == _STDIN
+        return (sys.stdin.read() if from_stdin else read_text("--id-token", Path(self.id_token))).strip()
 
 
 def check_user(user: str | None) -> None:

@@ -1,33 +1,24 @@
-"""How commands print results: as lines or one JSON document, and into files that are written atomically."""
+"""How commands print results: as lines, or as one JSON document."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Finding
 from pubsub_cli.options import RunOptions
 from pubsub_cli.terminal import fit
 from pubsub_client._printable import one_line, printable
 
 SCHEMA = 1
-_MODE = 0o666
-_IRREPLACEABLE = {errno.EACCES, errno.EBUSY, errno.EROFS}
-"""The errors for a file that can be written but not replaced: in a read-only directory, or a mount point."""
 
 
 class TerminalConsole(Console):
@@ -87,59 +78,3 @@ def json_document(run: RunOptions, **members: Any) -> str:
     """Return the JSON document of a run, with the command's own members."""
     head = {"schema": SCHEMA, "command": run.command, "stack": run.stack or None, "region": run.region}
     return json.dumps(head | members, indent=2) + "\n"
-
-
-def write_atomically(option: str, file: Path, text: str) -> None:
-    """Write a file as a whole or not at all.
-
-    An existing file keeps its permissions. Special files, such as pipes, and files that cannot be replaced are written
-    in place.
-
-    Args:
-        option: the option that names the file, for the error message.
-        file: the file.
-        text: the new content.
-
-    Raises:
-        PreconditionError: the file cannot be written.
-    """
-    target = file.resolve()  # replaces the target of a link, not the link
-    try:
-        mode = _file_mode(file)
-        if mode is None:
-            file.write_text(text, encoding="utf-8")
-            return
-        try:
-            _replace(target, text, mode)
-        except OSError as error:
-            if error.errno not in _IRREPLACEABLE or not target.exists():
-                raise
-            target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PreconditionError(f"{option}: {file} cannot be written: {error.strerror}") from error
-
-
-def _file_mode(file: Path) -> int | None:
-    """Return the permissions for the new file; None if the existing one is a special file."""
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return _MODE & ~mask
-    return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
-
-
-def _replace(target: Path, text: str, mode: int) -> None:
-    # The random name prevents that another user places a link there first.
-    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    written = Path(name)
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        written.chmod(mode)
-        written.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            written.unlink()
-        raise

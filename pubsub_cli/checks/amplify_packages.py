@@ -21,8 +21,10 @@ from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.files import read_text
 from pubsub_cli.finding import Finding, failed, passed, unknown
 
+_OPTION = "--package-json"
 _AMPLIFY = "aws-amplify"
 _PUBSUB = "@aws-amplify/pubsub"
 _CORE = "@aws-amplify/core"
@@ -159,7 +161,7 @@ def major_of(version: str) -> int | None:
 def _find_lock_file(file: Path) -> Path | None:
     """Return the lock file next to package.json, or that of its workspace's root.
 
-    https://docs.npmjs.com/cli/using-npm/workspaces and https://pnpm.io/workspaces
+    https://github.com/npm/cli/blob/latest/docs/lib/content/using-npm/workspaces.md and https://pnpm.io/workspaces
     """
     own, *above = file.resolve().parents
     for directory in (own, *(each for each in above if _is_workspace_root(each))):
@@ -186,7 +188,7 @@ def _locked_versions(lock_file: Path) -> dict[str, set[str]] | None:
             _add_dependencies(document, versions)
     else:
         pattern = _YARN_PACKAGE if lock_file.name == "yarn.lock" else _PNPM_PACKAGE
-        for match in pattern.finditer(_read(lock_file)):
+        for match in pattern.finditer(read_text(_OPTION, lock_file)):
             versions[match["name"]].add(match["version"])
     return versions or None
 
@@ -194,7 +196,7 @@ def _locked_versions(lock_file: Path) -> dict[str, set[str]] | None:
 def _add_dependencies(package: Mapping[str, Any], versions: defaultdict[str, set[str]]) -> None:
     """Add the versions of a lock file's nested dependencies.
 
-    https://docs.npmjs.com/cli/v6/configuring-npm/package-lock-json
+    https://github.com/npm/cli/blob/release/v6/docs/content/configuring-npm/package-lock-json.md
     """
     for name, dependency in package.get("dependencies", {}).items():
         versions[name].add(str(dependency.get("version")))
@@ -203,19 +205,12 @@ def _add_dependencies(package: Mapping[str, Any], versions: defaultdict[str, set
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        document = json.loads(_read(file))
+        document = json.loads(read_text(_OPTION, file))
     except ValueError as error:
-        raise PreconditionError(f"--package-json: {file} cannot be read as JSON: {error}") from error
+        raise PreconditionError(f"{_OPTION}: {file} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict):
-        raise PreconditionError(f"--package-json: {file} is not a JSON object")
+        raise PreconditionError(f"{_OPTION}: {file} is not a JSON object")
     return document
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise PreconditionError(f"--package-json: {file} cannot be read: {error}") from error
 
 
 class PackagesMatch(BlockingCheck):

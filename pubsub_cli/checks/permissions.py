@@ -22,7 +22,7 @@ from pubsub_cli.checks.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, unknown, warning
 from pubsub_cli.iam.documents import Policy, Statement
 from pubsub_cli.iam.evaluation import AwsDecision, EvaluatedRequest, Outcome, decide
-from pubsub_cli.iam.explanation import missing_statements, reason_for_denial, suggest_changes
+from pubsub_cli.iam.explanation import missing_text, reason_for_denial, suggest_changes
 from pubsub_cli.iam.iot import (
     MAX_VERSIONS,
     IotPolicy,
@@ -227,9 +227,7 @@ def _report_denial(
 def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
     """Return the statements that would allow requests for every user, as JSON."""
     requests = [each.request for each in denied]
-    service = identity_service(context.output(Output.REGION))
-    statements = missing_statements(requests, context.policy_identity_id, service)
-    return ",".join(json.dumps(each, separators=(",", ":")) for each in statements)
+    return missing_text(requests, context.policy_identity_id, identity_service(context.output(Output.REGION)))
 
 
 class RoleAllows(BlockingCheck):

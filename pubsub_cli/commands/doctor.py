@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -37,6 +37,9 @@ from pubsub_client._printable import one_line
 
 _FRONT_END = "Front end"
 _IDS = "Deployment by ids, if it is not a stack of this toolkit"
+_POLICY_FILE_GOES_WITH = (
+    "--policy-file goes only with --topic, --client-id, --identity-id, --region, --json and --redact"
+)
 
 
 @dataclass(frozen=True)
@@ -247,19 +250,11 @@ def doctor(
     check_ids("--skip", skip or (), CHECKS)
     check_ids("--only", only or (), CHECKS)
     if policy_file:
-        others = (fix, wait, as_end_user, only, junit, selected.user, selected.id_token, *vars(given_ids).values())
-        if any(others):
-            raise typer.BadParameter(
-                "--policy-file goes only with --topic, --client-id, --identity-id, --region, --json and --redact"
-            )
-        explained = explain_policy(
-            read_policy_file(policy_file),
-            front_end.topic or (),
-            client_id=front_end.client_id,
-            identity_id=selected.identity_id,
-            region=target.region,
-        )
-        show_explained_policy(RunOptions("doctor", stack=str(policy_file), json=json, redact=redact), explained)
+        others = (fix, yes, wait, as_end_user, password_stdin, only, skip, junit)
+        if any(others) or given_ids != DeploymentIdOptions():
+            raise typer.BadParameter(_POLICY_FILE_GOES_WITH)
+        run = RunOptions("doctor", stack=str(policy_file), json=json, redact=redact)
+        _explain_policy_file(run, policy_file, target, selected, front_end)
     if yes and not fix:
         raise typer.BadParameter("--yes goes with --fix")
     if fix:
@@ -316,6 +311,37 @@ def doctor(
             show_line(run, f"  {each.id}  {each.title}")
         show_line(run, f"Run: {command}")
     finish_check_run(run, checked, _last_line(checked, selector), **members)
+
+
+def _explain_policy_file(
+    run: RunOptions,
+    policy_file: Path,
+    target: options.StackOptions,
+    selected: options.IdentityOptions,
+    front_end: FrontEndOptions,
+) -> NoReturn:
+    """Explain the document of --policy-file.
+
+    Raises:
+        typer.BadParameter: an option that does not apply is given, or --identity-id is malformed.
+        PreconditionError: the file contains no policy document.
+        typer.Exit: always.
+    """
+    if (
+        replace(target, region=None, verbose=False) != options.StackOptions()
+        or replace(selected, identity_id=None) != options.IdentityOptions()
+        or replace(front_end, topic=None, client_id=None) != FrontEndOptions()
+    ):
+        raise typer.BadParameter(_POLICY_FILE_GOES_WITH)
+    selected.check(required=False)
+    explained = explain_policy(
+        read_policy_file(policy_file),
+        front_end.topic or (),
+        client_id=front_end.client_id,
+        identity_id=selected.identity_id,
+        region=target.region,
+    )
+    show_explained_policy(run, explained)
 
 
 def _has_credentials(aws: Aws) -> bool:

@@ -16,12 +16,12 @@ from pubsub_cli.iam.request import (
     ANY_CLIENT_ID,
     CONNECT,
     IS_ATTACHED,
-    KINDS,
     SOME_LEVEL,
     THING_VARIABLES,
     Request,
     RequestContext,
 )
+from pubsub_client.policy_document import DATA_ACTIONS
 
 _ORGANIZATION = "a policy of the AWS organization (for example, a service control policy) does not allow it"
 _GIVE_CLIENT_ID = (
@@ -31,7 +31,9 @@ _GIVE_CLIENT_ID = (
 
 _ARN = re.compile(r"(arn:[^:]*:[^:]*:[^:]*:[^:]*):([^:].*)", re.DOTALL)
 _FIELDS = ("partition", "service", "region", "account")
-_KIND = re.compile(rf"(?:({'|'.join(sorted(set(KINDS.values()), key=len, reverse=True))})([/:]))?(.*)", re.DOTALL)
+_KIND = re.compile(
+    rf"(?:({'|'.join(sorted(set(DATA_ACTIONS.values()), key=len, reverse=True))})([/:]))?(.*)", re.DOTALL
+)
 # Plurals, other cases and word separators, such as topics/, Topic/ and topic-filter/.
 _MISSPELLED_KIND = re.compile(r"(topic[-_ ]?filter|topic|client(?:[-_ ]?id)?)s?(?=[/:])", re.IGNORECASE)
 _MQTT_WILDCARD = re.compile(r"(?<![^/])[+#](?![^/])")
@@ -40,7 +42,7 @@ _AFTER_ACCOUNT = re.compile(r".*?[:/](?=(?:client|topic|topicfilter)[/:])|.*:(?:
 _QUOTED = re.compile(r"[\"'`<>]|^\s|\s$")
 _IDENTITY_ID = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)+:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SPECIAL = re.compile(r"[*?]|\$(?=\{)")
-VARIABLES = (
+_VARIABLES = (
     "AWS IoT has iot:ClientId, iot:DomainName, aws:SourceIp, cognito-identity.amazonaws.com:sub, :aud and :amr, "
     f"iot:Certificate.* and {THING_VARIABLES}*"
 )
@@ -94,12 +96,18 @@ def missing_statements(requests: Iterable[Request], identity_id: str | None, ser
         name = name.replace(ANY_CLIENT_ID, "*").replace(SOME_LEVEL, "*")
         variable = f"${{{service}:sub}}"
         name = name.replace(identity_id, variable) if identity_id else _IDENTITY_ID.sub(variable, name)
-        resource = f"{request.prefix}:{KINDS[request.action]}/{name}"
+        resource = f"{request.prefix}:{DATA_ACTIONS[request.action]}/{name}"
         actions.setdefault(resource, []).append(request.action)
     resources: dict[tuple[str, ...], list[str]] = {}
     for resource, names in actions.items():
         resources.setdefault(tuple(dict.fromkeys(names)), []).append(resource)
     return [{"Effect": "Allow", "Action": [*names], "Resource": of_actions} for names, of_actions in resources.items()]
+
+
+def missing_text(requests: Iterable[Request], identity_id: str | None, service: str) -> str:
+    """Return the statements of :func:`missing_statements` as JSON on one line."""
+    statements = missing_statements(requests, identity_id, service)
+    return ",".join(json.dumps(each, separators=(",", ":")) for each in statements)
 
 
 def other_identities(request: Request, identity_id: str | None) -> list[str]:
@@ -112,14 +120,33 @@ def identity_ids(text: str) -> list[str]:
     return _IDENTITY_ID.findall(text)
 
 
-def mqtt_wildcards(name: str) -> bool:
-    """Return whether a name in a policy has MQTT wildcards, which are literal there."""
-    return _MQTT_WILDCARD.search(name) is not None
+def unknown_variables(resource: str, context: RequestContext) -> list[str]:
+    """Return the variables in a resource that AWS IoT does not have."""
+    return [each for each in variable_names(resource) if not context.has_variable(each.partition(",")[0].strip())]
 
 
-def is_quoted(name: str) -> bool:
-    """Return whether a name in a policy has quotation marks, angle brackets or outer spaces."""
-    return _QUOTED.search(name) is not None
+def never_matches(resource: str, variables: Iterable[str]) -> str:
+    """Return the mistake of a resource with variables that AWS IoT does not have."""
+    names = " and ".join(f"${{{each}}}" for each in variables)
+    return f"{resource} never matches, because AWS IoT policies have no variable {names} ({_VARIABLES})"
+
+
+def needs_version(resource: str) -> str:
+    """Return the mistake of a resource with a variable in a document of the old version."""
+    return f'the variable in {resource} is replaced only in a document with "Version":"{VERSION}"'
+
+
+def literal_characters(resource: str, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the kind of each character that is literal in a policy, ``wildcard`` or ``quotes``, and the mistake.
+
+    Args:
+        resource: the resource.
+        name: the name of the client, topic or topic filter in it.
+    """
+    if _MQTT_WILDCARD.search(name):
+        yield "wildcard", f"+ and # are literal in {resource}; the wildcard of policies is *"
+    if _QUOTED.search(name):
+        yield "quotes", f"quotation marks, angle brackets and outer spaces are literal in {resource}"
 
 
 def suggest_changes(
@@ -156,8 +183,7 @@ def suggest_changes(
             continue
         changes[str(change)] = change
     if missing:
-        statements = missing_statements(missing, identity_id, service)
-        text = ",".join(json.dumps(each, separators=(",", ":")) for each in statements)
+        text = missing_text(missing, identity_id, service)
         changes[text] = f"Add to {policy.name}: {text}"
         if "${" in text and policy.document.get("Version") != VERSION:
             changes[VERSION] = f'Set "Version":"{VERSION}" in {policy.name}, otherwise it has no variables'
@@ -192,9 +218,9 @@ def likely_mistakes(request: Request, policies: Sequence[Policy], context: Reque
     if not relevant:
         return [LikelyMistake(f"no statement allows {request.action}", policy) for policy in policies]
     # If a resource has the right kind, such as another topic, the resources of other kinds are no mistake.
-    kind = KINDS[request.action]
+    kind = DATA_ACTIONS[request.action]
     has_kind = any(_Resource.parse(each).kind == kind for _, statement in relevant for each in statement.resources)
-    kinds = {kind, None} if has_kind else {*KINDS.values(), None}
+    kinds = {kind, None} if has_kind else {*DATA_ACTIONS.values(), None}
     found = [each for policy, statement in relevant for each in _mistakes(request, policy, statement, context, kinds)]
     return sorted(found, key=lambda each: each.corrected is None)
 
@@ -212,7 +238,7 @@ def _mistakes(
         if statement.has_variables and (missing := _missing_variables(request, resource, context)):
             names = " and ".join(f"${{{each}}}" for each in missing)
             yield LikelyMistake(
-                f"{resource} never matches, because AWS IoT policies have no variable {names} ({VARIABLES})",
+                never_matches(resource, missing),
                 policy,
                 f"Replace {names} in {policy.name}. For a user's own topics, use the variable of the identity id. For "
                 "topics of a group, attach a policy of that group to the identities of its users",
@@ -233,9 +259,7 @@ def _mistakes(
             and variable_names(resource)
             and matches(resource, request.resource, context) is not False
         ):
-            version = f'"Version":"{VERSION}"'
-            text = f"the variable in {resource} is replaced only in a document with {version}"
-            yield LikelyMistake(text, policy, f"Set {version} in {policy.name}")
+            yield LikelyMistake(needs_version(resource), policy, f'Set "Version":"{VERSION}" in {policy.name}')
 
 
 def _why_unmet(condition: Condition, context: RequestContext) -> str:
@@ -267,11 +291,8 @@ def _attach_thing(context: RequestContext) -> str | AwsCommand:
 
 def _missing_variables(request: Request, resource: str, context: RequestContext) -> list[str]:
     """Return the variables that do not exist, if the resource would match with them."""
-    missing = [each for each in variable_names(resource) if not context.has_variable(each.partition(",")[0].strip())]
-    pattern = resource
-    for each in missing:
-        pattern = pattern.replace(f"${{{each}}}", "*")
-    return missing if missing and matches(pattern, request.resource, context) is not False else []
+    missing = unknown_variables(resource, context)
+    return missing if missing and _matches_with_any(resource, missing, request, context) else []
 
 
 def _is_of_a_thing(request: Request, resource: str, context: RequestContext) -> bool:
@@ -279,10 +300,14 @@ def _is_of_a_thing(request: Request, resource: str, context: RequestContext) -> 
     names = [each for each in variable_names(resource) if each.lower().startswith(THING_VARIABLES.lower())]
     if not names or any(context.values_of(each) != () for each in names):
         return False
-    pattern = resource
-    for each in names:
-        pattern = pattern.replace(f"${{{each}}}", "*")
-    return matches(pattern, request.resource, context) is not False
+    return _matches_with_any(resource, names, request, context)
+
+
+def _matches_with_any(resource: str, variables: Iterable[str], request: Request, context: RequestContext) -> bool:
+    """Return whether a resource can match with some value of each of these variables."""
+    for each in variables:
+        resource = resource.replace(f"${{{each}}}", "*")
+    return matches(resource, request.resource, context) is not False
 
 
 @dataclass(frozen=True)
@@ -350,7 +375,7 @@ def _possible_mistakes(
     request: Request, resource: str, parts: _Resource, context: RequestContext
 ) -> Iterator[tuple[str, str]]:
     """Yield the part of the resource that is wrong, and what is wrong with it."""
-    kind = KINDS[request.action]
+    kind = DATA_ACTIONS[request.action]
     if parts.prefix is None:
         yield "prefix", f"{resource} is malformed; an ARN here has the form {request.prefix}:{kind}/..."
     elif wrong := _wrong_fields(parts.prefix, request.prefix, context):
@@ -363,10 +388,7 @@ def _possible_mistakes(
         yield "kind", f"{resource} is a {parts.kind}/, but AWS IoT checks {kind}/ for {request.action}"
     elif parts.separator != "/":
         yield "kind", f"{resource} has no slash after {kind}"
-    if mqtt_wildcards(parts.name):
-        yield "wildcard", f"+ and # are literal in {resource}; the wildcard of policies is *"
-    if is_quoted(parts.name):
-        yield "quotes", f"quotation marks, angle brackets and outer spaces are literal in {resource}"
+    yield from literal_characters(resource, parts.name)
     if request.action == CONNECT and request.name == ANY_CLIENT_ID and variable_names(parts.name):
         yield "client", f"{resource} allows only one client id: give Amplify PubSub that clientId"
 
@@ -391,7 +413,7 @@ def _corrected(request: Request, parts: _Resource, mistakes: Sequence[str]) -> s
     if "client" in mistakes:
         name = "*"
     if "kind" in mistakes:
-        return f"{prefix}:{KINDS[request.action]}/{name}"
+        return f"{prefix}:{DATA_ACTIONS[request.action]}/{name}"
     if parts.separator == "/":
         return f"{prefix}:{parts.misspelled or parts.kind}/{name}"
     # Without a well-formed kind the name is not the part that must be corrected.

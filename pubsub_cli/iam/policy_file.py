@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.files import read_text
 from pubsub_cli.finding import Status
-from pubsub_cli.iam.documents import VERSION, Policy, Statement, variable_names
+from pubsub_cli.iam.documents import Policy, Statement, variable_names
 from pubsub_cli.iam.evaluation import EvaluatedRequest, Outcome, decide
 from pubsub_cli.iam.explanation import (
-    VARIABLES,
     identity_ids,
-    is_quoted,
-    mqtt_wildcards,
+    literal_characters,
+    needs_version,
+    never_matches,
     reason_for_denial,
     suggest_changes,
+    unknown_variables,
 )
 from pubsub_cli.iam.request import (
     ANY_CLIENT_ID,
@@ -97,9 +99,7 @@ def read_policy_file(path: Path) -> Policy:
         PreconditionError: the file cannot be read, or contains no policy document.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise PreconditionError(f"--policy-file: cannot read {path}: {error.strerror}") from error
+        found = json.loads(read_text("--policy-file", path))
     except ValueError as error:
         raise PreconditionError(f"--policy-file: {path} is not JSON: {error}") from error
     try:
@@ -265,17 +265,16 @@ def _statement_mistakes(statement: Statement, context: RequestContext) -> Iterat
 
 
 def _resource_mistakes(resource: str, statement: Statement, context: RequestContext) -> Iterator[str]:
-    missing = [each for each in variable_names(resource) if not context.has_variable(each.partition(",")[0].strip())]
+    missing = unknown_variables(resource, context)
     for name in missing:
-        yield f"{resource} never matches, because AWS IoT policies have no variable ${{{name}}} ({VARIABLES})"
+        yield never_matches(resource, [name])
     if variable_names(resource) and not statement.has_variables:
-        yield f'the variable in {resource} is replaced only in a document with "Version":"{VERSION}"'
+        yield needs_version(resource)
     arn = _ARN.fullmatch(resource)
     if arn is None and "*" not in resource and not missing:
         yield f"{resource} is malformed; an ARN here has the form arn:aws:iot:REGION:ACCOUNT:topic/..."
     if arn is None:
         return
-    name = arn["rest"].partition("/")[2]
     uses_kinds = any(statement.covers_action(each) for each in DATA_ACTIONS)
     if uses_kinds and not missing and _kind(resource) is None and arn["rest"][0] not in "*$":
         yield f"{resource} does not begin with client/, topic/ or topicfilter/ after the account"
@@ -284,10 +283,7 @@ def _resource_mistakes(resource: str, statement: Statement, context: RequestCont
             f"{resource} allows every client id, as client/* does, because the client chooses its id; "
             "use ${cognito-identity.amazonaws.com:sub}"
         )
-    if mqtt_wildcards(name):
-        yield f"+ and # are literal in {resource}; the wildcard of policies is *"
-    if is_quoted(name):
-        yield f"quotation marks, angle brackets and outer spaces are literal in {resource}"
+    yield from (mistake for _, mistake in literal_characters(resource, arn["rest"].partition("/")[2]))
 
 
 def _kind(resource: str) -> str | None:

@@ -21,9 +21,6 @@ PUBLISH: Final = "iot:Publish"
 RECEIVE: Final = "iot:Receive"
 RETAIN: Final = "iot:RetainPublish"
 
-KINDS: Final = DATA_ACTIONS
-"""The kind of resource that AWS IoT checks for each action."""
-
 ANY_CLIENT_ID: Final = "3f2b9c1e-7a54-4d08-9e61-0c8d5a7b2f43"
 """A placeholder for the random client id that Amplify uses unless the app gives one."""
 
@@ -179,7 +176,7 @@ def front_end_requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -
                 requests.append((RETAIN, topic))
         if TopicUse.SUBSCRIBE in use:
             requests.append((RECEIVE, received))
-    return [Request(action, f"{arn_prefix}:{KINDS[action]}/{name}") for action, name in requests]
+    return [Request(action, f"{arn_prefix}:{DATA_ACTIONS[action]}/{name}") for action, name in requests]
 
 
 THING_VARIABLES: Final = "iot:Connection.Thing."

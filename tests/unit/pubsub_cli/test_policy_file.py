@@ -201,8 +201,22 @@ def test_file_without_a_policy_is_a_usage_error(tmp_path: Path, content: str) ->
     assert "--policy-file" in str(done.exception)
 
 
-def test_options_that_need_aws_are_rejected(tmp_path: Path) -> None:
-    code, _ = explain(tmp_path, document(*OWN), "--fix")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--fix",),
+        ("--yes",),
+        ("--skip", "PS101"),
+        ("--user", "ada"),
+        ("--password-stdin",),
+        ("--keep-alive", "30"),
+        ("--stack", "Other"),
+        ("--profile", "other"),
+        ("--endpoint", "example.com"),
+    ],
+)
+def test_options_without_an_effect_are_rejected(tmp_path: Path, options: tuple[str, ...]) -> None:
+    code, _ = explain(tmp_path, document(*OWN), *options)
     assert code == 2
 
 
@@ -214,4 +228,4 @@ def test_text_output_shows_results_reasons_and_fixes(tmp_path: Path) -> None:
     assert "  ok    connect with a random client id" in done.stdout
     assert "  FAIL  publish to a\n        why  the policy policy.json: no statement" in done.stdout
     assert "        fix  Add to the policy policy.json:" in done.stdout
-    assert "1 passed, 5 warning, 3 failed" in done.stdout
+    assert "1 passed, 3 failed, 5 warnings" in done.stdout

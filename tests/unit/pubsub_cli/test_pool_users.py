@@ -33,13 +33,6 @@ def test_password_is_not_in_the_representation() -> None:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unit")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "unit")
-    return Aws(region="eu-west-1", endpoint_url="http://127.0.0.1:9")
-
-
-@pytest.fixture
 def username_attributes() -> list[str]:
     return []
 

@@ -19,13 +19,6 @@ _RETRY, _DEAD = "https://sqs/retry", "https://sqs/dead"
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unit")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "unit")
-    return Aws(region="eu-west-1", endpoint_url="http://127.0.0.1:9")
-
-
-@pytest.fixture
 def sqs(aws: Aws) -> Iterator[Stubber]:
     with Stubber(aws.queues) as stubber:
         yield stubber
