@@ -43,7 +43,7 @@ _REPLACING = {
 
 
 class Outcome(StrEnum):
-    """How a command of a fix ended."""
+    """The result of a fix's command."""
 
     DONE = "done"
     FAILED = "failed"

@@ -19,7 +19,7 @@ _AND = " &&"
 
 
 class Status(StrEnum):
-    """How a check ended."""
+    """The status of a check that ended."""
 
     PASSED = "passed"
     FAILED = "failed"

@@ -54,7 +54,7 @@ class UpgradeRequest:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What a provider did after a denied connection.
+    """The action of a provider after a denied connection.
 
     Args:
         text: the result, which is added to the error.

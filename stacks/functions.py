@@ -1,4 +1,4 @@
-"""What all constructs share: Lambda functions with their log groups and roles, and timeouts of custom resources."""
+"""Shared by all constructs: Lambda functions with their log groups and roles, and timeouts of custom resources."""
 
 from __future__ import annotations
 

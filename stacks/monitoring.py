@@ -45,7 +45,7 @@ _FUNCTION_EFFECTS = {
     "sweep": "Missing policies are not attached.",
     "drift-detector": "Lost triggers are not reported.",
 }
-"""What it means for users if a function fails or is throttled."""
+"""The effect on users if a function fails or is throttled."""
 
 
 class Monitoring(Construct):

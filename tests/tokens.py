@@ -1,4 +1,4 @@
-"""What is inside a JWT, and the one-time passwords of an authenticator app."""
+"""The content of JWTs, and the one-time passwords of an authenticator app."""
 
 from __future__ import annotations
 

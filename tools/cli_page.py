@@ -12,7 +12,7 @@ from pubsub_cli.help import help_text
 from pubsub_cli.options import DEPLOYMENT, OUTPUT
 
 _SHARED = (f"{DEPLOYMENT}:\n", f"{OUTPUT}:\n")
-"""How the sections begin that the page lists once."""
+"""The beginnings of the sections that the page lists once."""
 
 _HEAD = """# The command line
 

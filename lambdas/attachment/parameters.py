@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CACHE_SECONDS = 30.0
 """How long an execution environment uses a value before it reads it again."""
 MAX_PAUSE_FLAG_AGE_SECONDS = 60.0
-"""How old the pause flag may be if it cannot be read again."""
+"""The maximum age of the pause flag if it cannot be read again."""
 _RETRY_SECONDS = 5.0
 
 

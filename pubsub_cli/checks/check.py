@@ -1,4 +1,4 @@
-"""What a check is, and how a run goes through the checks."""
+"""The definition of a check, and the run of several checks."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class ConnectivityError(Exception):
 
 @dataclass(frozen=True)
 class ClockOffset:
-    """How far this machine's clock is ahead of a server's; negative if it is behind.
+    """The time by which this machine's clock is ahead of a server's; negative if it is behind.
 
     Args:
         ahead: the estimate.

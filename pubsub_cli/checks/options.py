@@ -16,7 +16,7 @@ from pubsub_client.outputs import Output
 
 
 class Requirement(StrEnum):
-    """What only some runs have, and some checks need. The value names it in the reason for a skipped check."""
+    """A requirement that not every run meets. The value names it in the reason for a skipped check."""
 
     OPERATOR = "an operator's AWS credentials"
     STACK = "a stack of this toolkit, not a deployment given by ids"

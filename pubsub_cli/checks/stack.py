@@ -173,7 +173,7 @@ class DeployedFunction:
 
     @property
     def impact(self) -> str:
-        """What fails if the function does not run."""
+        """The failure if the function does not run."""
         return _IMPACT[self.function]
 
     @property

@@ -28,14 +28,14 @@ _HOW = "How to adopt"
 
 
 class Attachment(StrEnum):
-    """How users are attached."""
+    """The way in which users are attached."""
 
     SELF_ATTACH = "self-attach"
     SIGN_IN = "sign-in"
 
 
 class AccessMode(StrEnum):
-    """What the roles of signed-in users allow."""
+    """The permissions of the roles of signed-in users."""
 
     GUARDED = "guarded"
     UNGUARDED = "unguarded"

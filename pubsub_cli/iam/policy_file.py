@@ -57,7 +57,7 @@ _FIELDS = re.compile(
 _PLACEHOLDER = re.compile(
     r"(?!client/|topic/|topicfilter/)(?:x{2,}|\*{2,}|[a-z_-]*(?:region|account)[a-z_-]*|.*[<>\[\]{}].*)", re.IGNORECASE
 )
-"""What people write instead of a region or an account in a policy that they publish, or copy from a guide."""
+"""Matches texts in place of a region or an account, as in published policies and guides."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class ExplainedRequest:
 
 @dataclass(frozen=True)
 class ExplainedPolicy:
-    """What a document allows.
+    """The explanation of a document.
 
     Args:
         arn_prefix: the start of the ARNs of the requests.

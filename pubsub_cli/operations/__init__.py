@@ -1,1 +1,3 @@
-"""What the commands do, without a terminal. Every call to AWS may raise what :func:`aws_errors_explained` explains."""
+"""The work of the commands, without a terminal. Calls to AWS may raise the errors that :func:`aws_errors_explained`
+explains.
+"""

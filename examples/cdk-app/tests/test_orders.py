@@ -1,4 +1,4 @@
-"""What users of the application can do, with the real authorization on a local cloud."""
+"""The permissions of the application's users, with the real authorization on a local cloud."""
 
 from __future__ import annotations
 
