@@ -25,7 +25,7 @@ from pubsub_cli.finding import Status
 from pubsub_cli.options import RunOptions
 from pubsub_cli.output import TerminalConsole, json_document
 from pubsub_cli.signals import cancel_on_sigterm
-from pubsub_cli.terminal import MAX_COLUMNS, MIN_COLUMNS, wrap_line
+from pubsub_cli.terminal import line_width, wrap_line
 from pubsub_client._printable import one_line, printable
 
 _TIME_COLUMN = 80
@@ -156,7 +156,7 @@ def show_line(run: RunOptions, line: str) -> None:
 def show_wrapped(run: RunOptions, label: str, text: str) -> None:
     """Show a text or command after a label, wrapped at the terminal's width."""
     console = TerminalConsole(stderr=run.json)
-    for line in wrap_line(one_line(run.masked(text)), _width(console) - len(label)):
+    for line in wrap_line(one_line(run.masked(text)), line_width(console.width) - len(label)):
         console.print(f"{label}{line}", soft_wrap=True)
         label = " " * len(label)
 
@@ -227,9 +227,9 @@ class Progress:
         line = Text("  ").append(f"{mark:<4}", style=style).append(f"  {title}")
         reason = one_line(self.run.masked(reason))
         if seconds:
-            room = min(_width(self.console), _TIME_COLUMN) - len(line.plain)
+            room = min(line_width(self.console.width), _TIME_COLUMN) - len(line.plain)
             line.append(f"{seconds:>{max(room, len(seconds) + 2)}}", style="dim")
-        if reason and len(line.plain) + 2 + len(reason) <= _width(self.console):
+        if reason and len(line.plain) + 2 + len(reason) <= line_width(self.console.width):
             line.append(f"  {reason}", style="dim")
             reason = ""
         self._print(line, *(Text(f"{'':8}{each}", style="dim") for each in self._wrap(reason, 8)))
@@ -246,15 +246,11 @@ class Progress:
 
     def _wrap(self, text: str, indent: int) -> list[str]:
         """Return the text in lines of the terminal's width; a command continues on the next line after a backslash."""
-        return wrap_line(one_line(self.run.masked(text)), _width(self.console) - indent)
+        return wrap_line(one_line(self.run.masked(text)), line_width(self.console.width) - indent)
 
     def _print(self, *lines: Text) -> None:
         for line in lines:
             self.console.print(line, soft_wrap=True)
-
-
-def _width(console: Console) -> int:
-    return min(max(console.width, MIN_COLUMNS), MAX_COLUMNS)
 
 
 def as_json(run: RunOptions, checked: CheckRun, **members: Any) -> str:

@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 from pubsub_cli.errors import PreconditionError
 from pubsub_client._printable import printable
 
-MIN_COLUMNS, MAX_COLUMNS = 60, 100
+_MIN_COLUMNS, MAX_COLUMNS = 60, 100
 """Output is as wide as the terminal, within these limits."""
 _CONTINUED = " \\"
 _COMMAND = re.compile(r"\s*(?:[A-Z]+=\$\()?(?:aws|pubsub) ")
@@ -56,11 +56,16 @@ class EscapedStream:
         return getattr(self.stream, name)
 
 
+def line_width(columns: int, maximum: int = MAX_COLUMNS) -> int:
+    """Return the width of lines on a terminal of this width: at least 60 columns, and at most the maximum."""
+    return min(max(columns, _MIN_COLUMNS), maximum)
+
+
 def fit(text: str, stream: TextIO) -> str:
     """Return a text with its long lines wrapped if the stream is a terminal."""
     if not stream.isatty():
         return text
-    width = min(max(shutil.get_terminal_size().columns, MIN_COLUMNS), MAX_COLUMNS)
+    width = line_width(shutil.get_terminal_size().columns)
     return "\n".join(
         piece for line in text.split("\n") for piece in (wrap_line(line, width) if len(line) > width else [line])
     )

@@ -16,7 +16,7 @@ from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_cli.checks.check import Check
 from pubsub_cli.options import RunOptions
 from pubsub_cli.output import CommandResult, emit
-from pubsub_cli.terminal import MIN_COLUMNS, wrap_line
+from pubsub_cli.terminal import line_width, wrap_line
 
 _MAX_COLUMNS = 80
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
@@ -52,7 +52,7 @@ def _list(checks: Sequence[type[Check]]) -> Iterator[str]:
 
 def _page(check: type[Check]) -> Iterator[str]:
     yield f"{check.id}  {check.title}"
-    width = min(max(shutil.get_terminal_size().columns, MIN_COLUMNS), _MAX_COLUMNS)
+    width = line_width(shutil.get_terminal_size().columns, _MAX_COLUMNS)
     for paragraph in _text(check).split("\n\n"):
         yield ""
         yield from wrap_line(paragraph, width)
