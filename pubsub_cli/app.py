@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import gc
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -150,7 +151,11 @@ atexit.register(gc.freeze)
 def main() -> NoReturn:
     """Run the command line. An expected error is one line on standard error, without a traceback."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()  # reports a full disk here, not when Python exits
     except Exception as error:
         # Imported only now, because --help needs none of them.
         from botocore.exceptions import ConfigParseError, ProfileNotFound
@@ -164,5 +169,11 @@ def main() -> NoReturn:
         if isinstance(error, (OperationError, PubSubError)):
             print(fit(f"pubsub: {error}", sys.stderr), file=sys.stderr)
             sys.exit(ExitCode.CHECK_FAILED)
+        if isinstance(error, OSError):
+            # Discards the rest of the output: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError):
+                print(f"pubsub: {error.strerror or error}", file=sys.stderr)
+            sys.exit(ExitCode.COULD_NOT_RUN)
         raise
     sys.exit(ExitCode.PASSED)

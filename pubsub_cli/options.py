@@ -82,6 +82,15 @@ Timeout = Annotated[
         help="Wait this long for slow changes. On AWS an attachment can take 8 minutes.",
     ),
 ]
+WaitTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=1,
+        help=f"Wait this long for slow changes, also without --wait. Default with --wait: {DEFAULT_TIMEOUT:.0f}.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation prompt.")]
 Only = Annotated[
     list[str] | None,
@@ -100,6 +109,11 @@ _STDIN = "-"
 _IDENTITY_ID = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
 _GIVEN_IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,36}", re.ASCII)
+
+
+def seconds_to_wait(wait: bool, timeout: float | None) -> float:
+    """Return how long --wait and --timeout let a command wait for slow changes; 0 if neither is given."""
+    return timeout or (DEFAULT_TIMEOUT if wait else 0.0)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.checks.app_clients import CUSTOM, allows_managed_login, describe_client, flows, missing_flows
 from pubsub_cli.checks.role_mapping import groups_with_role
 from pubsub_cli.errors import PreconditionError
+from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
@@ -208,6 +209,23 @@ def parent_stacks(aws: Aws) -> list[str]:
     return [each for each in names if not any(each.startswith(f"{other}-") for other in names)]
 
 
+def pools_of_deployments(aws: Aws) -> dict[str, str]:
+    """Return the user pools and identity pools that stacks of this toolkit created, each with its stack."""
+    pages = aws.cloudformation.get_paginator("describe_stacks").paginate()
+    deployments = [
+        each["StackName"]
+        for page in pages
+        for each in page["Stacks"]
+        if any(output["OutputKey"] == Output.ATTACHMENT_MARKER for output in each.get("Outputs", []))
+    ]
+    return {
+        resource["PhysicalResourceId"]: stack
+        for stack in deployments
+        for resource in _resources(aws, stack)
+        if resource["ResourceType"] in (_USER_POOL, _IDENTITY_POOL) and "PhysicalResourceId" in resource
+    }
+
+
 def _resources(aws: Aws, stack: str) -> Iterator[StackResourceSummaryTypeDef]:
     """Yield the resources of a stack and of its nested stacks."""
     pages = aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
@@ -241,13 +259,17 @@ class Candidate:
 
 
 def candidates(aws: Aws, most: int = 50) -> list[Candidate]:
-    """Return the identity pools that accept tokens of a user pool, among the first ``most`` of the region."""
+    """Return the identity pools that accept tokens of a user pool, among the first ``most`` of the region.
+
+    Those that a stack of this toolkit created are omitted.
+    """
+    deployed = pools_of_deployments(aws)
     pages = aws.identity_pools.get_paginator("list_identity_pools").paginate(PaginationConfig={"PageSize": _PAGE})
     found = []
     for pool in islice((each for page in pages for each in page["IdentityPools"]), most):
         described = aws.identity_pools.describe_identity_pool(IdentityPoolId=pool["IdentityPoolId"])
         providers = described.get("CognitoIdentityProviders", [])
         user_pools = tuple(sorted({each["ProviderName"].rpartition("/")[2] for each in providers}))
-        if user_pools:
+        if user_pools and pool["IdentityPoolId"] not in deployed:
             found.append(Candidate(pool["IdentityPoolId"], pool["IdentityPoolName"], user_pools))
     return found

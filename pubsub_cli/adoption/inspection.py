@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.adoption.discovery import Adopted
+from pubsub_cli.adoption.discovery import Adopted, pools_of_deployments
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.update import lost_settings
 from pubsub_cli.iam.roles import attached_policies, role_name
@@ -71,6 +71,7 @@ class Inspection:
         identities: the identities; None without an identity pool.
         policy_names: the requested names of IoT policies that already exist.
         groups: the role of each requested group that exists; None for a group without a role.
+        deployment: the stack of this toolkit that created one of the pools; None if they are of another origin.
     """
 
     user_pool: Mapping[str, Any]
@@ -79,6 +80,7 @@ class Inspection:
     identities: IdentityStatistics | None
     policy_names: frozenset[str]
     groups: Mapping[str, str | None] = field(default_factory=dict)
+    deployment: str | None = None
 
     @property
     def sms_role_arn(self) -> str | None:
@@ -122,6 +124,7 @@ def inspect(aws: Aws, adopted: Adopted, policy_names: tuple[str, ...], groups: t
         policy_names: the possible names of the IoT policy.
         groups: the groups of the user pool that will get roles of the stack.
     """
+    deployed = pools_of_deployments(aws)
     user_pool = aws.user_pools.describe_user_pool(UserPoolId=str(adopted.user_pool_id))["UserPool"]
     pool_id = adopted.identity_pool_id
     return Inspection(
@@ -131,6 +134,7 @@ def inspect(aws: Aws, adopted: Adopted, policy_names: tuple[str, ...], groups: t
         _identities(aws, pool_id) if pool_id else None,
         frozenset(name for name in policy_names if _exists(aws, name)),
         _groups(aws, str(adopted.user_pool_id), groups),
+        deployed.get(str(adopted.user_pool_id)) or deployed.get(str(pool_id)),
     )
 
 

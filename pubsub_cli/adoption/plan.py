@@ -255,6 +255,12 @@ def _other_providers(identity_pool: Mapping[str, Any], user_pool_id: str) -> lis
 
 def _blockers(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy_name: str) -> Iterator[Finding]:
     pool = str(adopted.user_pool_id)
+    if now.deployment:
+        yield failed(
+            f"The stack {now.deployment} of this toolkit created one of the pools, so its users have PubSub already.",
+            resource=pool,
+            fix=f"Change the settings of that stack, and check it with: pubsub doctor --stack {now.deployment}",
+        )
     if options.at_sign_in:
         for trigger in TRIGGERS:
             function = now.triggers.get(trigger)

@@ -92,9 +92,7 @@ def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
 def _rerun_and_wait(context: Context) -> str:
     """Return the command that repeats the run and waits as long as a policy can take to act."""
     command = context.rerun_command
-    waits = context.allow_probes or "--wait" in command
-    limit = "" if "--timeout" in command else f" --timeout {POLICY_ACTS_SECONDS}"
-    return f"{command}{'' if waits else ' --wait'}{limit}"
+    return command if "--timeout" in command else f"{command} --timeout {POLICY_ACTS_SECONDS}"
 
 
 class UserSubscribes(Check):

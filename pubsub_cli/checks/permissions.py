@@ -87,6 +87,7 @@ class CredentialsAreGiven(Check):
 _OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in IDENTITY_SERVICES for name in ("sub", "aud"))
 _INVALID_REQUEST = ("InvalidInput", "InvalidRequestException")
 """Errors for requests that AWS does not evaluate; the documents decide then."""
+_REMOVALS = ("DetachRolePolicy", "DeleteRolePolicy")
 _CHECK_CONDITION = "Check that the condition is met for the front end's requests"
 _ORGANIZATION = (
     f"Ask the administrators of the AWS organization to allow these actions in this account: {', '.join(DATA_ACTIONS)}"
@@ -267,13 +268,16 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
         role.boundary,
     )
     if denied := evaluation.denied:
+        fix = list(_role_fix(context, role, denied))
+        removed = any(isinstance(each, AwsCommand) and each.operation in _REMOVALS for each in fix)
         return _report_denial(
             context,
             denied,
             f"{in_use.who} ({role.name}) does not allow its users to {evaluation.text(denied)}. "
-            f"{_consequence(denied)[:-1]}, whatever the IoT policy allows.",
+            f"{_consequence(denied)[:-1]}, whatever the IoT policy allows."
+            f"{' The fix removes a denial for all users of the role: ask its owner first.' if removed else ''}",
             role.arn,
-            list(_role_fix(context, role, denied)),
+            fix,
         )
     if uncertain := evaluation.uncertain:
         return unknown(
@@ -309,14 +313,16 @@ def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) 
         else:
             yield from _stop_denying(role, policy, statements)
     of_stack = context.deployment_ids is None
-    if (of_stack and "retained" in causes) or ("role" in causes and of_stack and context.own_topics):
+    if "role" in causes and of_stack and context.own_topics:
         yield RESTORE
     elif "role" in causes:
         data_access = f"arn:{role.arn.split(':')[1]}:iam::aws:policy/AWSIoTDataAccess"
         # Not safe for a role that is not the stack's, because it may be meant to allow less.
         parameters = {"RoleName": role.name, "PolicyArn": data_access}
         yield AwsCommand("iam", "AttachRolePolicy", parameters, safe=of_stack)
-    if "retained" in causes and not of_stack:
+    if "retained" in causes and of_stack:
+        yield "Deploy the stack again; this version allows retained messages: cdk deploy --revert-drift"
+    elif "retained" in causes:
         retained = [each for each in denied if each.request.action in ACTIONS_WITHOUT_MANAGED_POLICY]
         added = _missing(context, retained)
         yield f"If the front end publishes retained messages, add to the role {role.name}: {added}"

@@ -213,7 +213,7 @@ def doctor(
     only: options.Only = None,
     skip: options.Skip = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait up to --timeout for slow changes.")] = False,
-    timeout: options.Timeout = options.DEFAULT_TIMEOUT,
+    timeout: options.WaitTimeout = None,
     policy_file: Annotated[
         Path | None,
         typer.Option(
@@ -250,7 +250,7 @@ def doctor(
     check_ids("--skip", skip or (), CHECKS)
     check_ids("--only", only or (), CHECKS)
     if policy_file:
-        others = (fix, yes, wait, as_end_user, password_stdin, only, skip, junit)
+        others = (fix, yes, wait, timeout, as_end_user, password_stdin, only, skip, junit)
         if any(others) or given_ids != DeploymentIdOptions():
             raise typer.BadParameter(_POLICY_FILE_GOES_WITH)
         run = RunOptions("doctor", stack=str(policy_file), json=json, redact=redact)
@@ -272,7 +272,7 @@ def doctor(
         Context,
         aws=aws,
         stack=name,
-        timeout=timeout if wait else 0.0,
+        timeout=options.seconds_to_wait(wait, timeout),
         as_operator=as_operator,
         allow_probes=False,
         selector=selector,

@@ -29,7 +29,7 @@ def redrive(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the messages and show their reasons.")] = False,
     yes: options.Yes = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait up to --timeout until the retry queue is empty.")] = False,
-    timeout: options.Timeout = options.DEFAULT_TIMEOUT,
+    timeout: options.WaitTimeout = None,
     json: options.Json = False,
     redact: options.Redact = False,
 ) -> None:
@@ -42,8 +42,9 @@ def redrive(
       pubsub redrive --dry-run
       pubsub redrive --yes --wait
     """
-    if dry_run and wait:
-        raise typer.BadParameter("--dry-run cannot be combined with --wait")
+    seconds = options.seconds_to_wait(wait, timeout)
+    if dry_run and seconds:
+        raise typer.BadParameter("--dry-run cannot be combined with --wait and --timeout")
     check_can_confirm(yes=yes or dry_run, alternative="give --yes, or --dry-run")
     run = target.start("redrive", json=json, redact=redact)
     work = _Redrive(run, show_users=target.verbose and not redact)
@@ -56,7 +57,7 @@ def redrive(
                 if not yes and not confirm("Move them to the retry queue?", work.stream):
                     raise PreconditionError("no message was moved")
                 work.move(queues)
-                failure = work.wait(queues, timeout) if wait else None
+                failure = work.wait(queues, seconds) if seconds else None
     except OperationError as error:
         failure = error.finding
     emit(CommandResult(work.lines, work.members(), failure), run)

@@ -253,7 +253,9 @@ def _mistakes(
         if found := _correction(request, resource, context):
             text, corrected = found
             text = f"{text}; correct it to {corrected}" if corrected else text
-            yield LikelyMistake(text, policy, None if corrected else _GIVE_CLIENT_ID, corrected)
+            # Users who share one literal client id would disconnect each other.
+            several = variable_names(resource) or "*" in resource
+            yield LikelyMistake(text, policy, _GIVE_CLIENT_ID if several and not corrected else None, corrected)
         elif (
             not statement.has_variables
             and variable_names(resource)
@@ -389,8 +391,8 @@ def _possible_mistakes(
     elif parts.separator != "/":
         yield "kind", f"{resource} has no slash after {kind}"
     yield from literal_characters(resource, parts.name)
-    if request.action == CONNECT and request.name == ANY_CLIENT_ID and variable_names(parts.name):
-        yield "client", f"{resource} allows only one client id: give Amplify PubSub that clientId"
+    if request.action == CONNECT and request.name == ANY_CLIENT_ID and parts.name:
+        yield "client", f"{resource} does not allow the random client id of Amplify PubSub"
 
 
 def _wrong_fields(given: str, expected: str, context: RequestContext) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.files import read_text
 from pubsub_cli.finding import Status
-from pubsub_cli.iam.documents import Policy, Statement, variable_names
+from pubsub_cli.iam.documents import Policy, Statement, matches, variable_names
 from pubsub_cli.iam.evaluation import EvaluatedRequest, Outcome, decide
 from pubsub_cli.iam.explanation import (
     identity_ids,
@@ -33,7 +33,7 @@ from pubsub_cli.iam.request import (
     front_end_requests,
     signed_in_context,
 )
-from pubsub_client.policy_document import DATA_ACTIONS, MAX_CHARACTERS, identity_service
+from pubsub_client.policy_document import DATA_ACTIONS, MAX_CHARACTERS, SHADOW_ACTIONS, identity_service
 
 _PREFIX = re.compile(r"(arn:[\w-]+:iot:[a-z0-9-]+:\d{12}):.")
 _ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:(?P<rest>[^:].*)", re.DOTALL)
@@ -239,6 +239,22 @@ def _mistakes(policy: Policy, context: RequestContext) -> Iterator[str]:
         )
 
 
+# https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiotjobsdataplane.html
+# https://docs.aws.amazon.com/iot/latest/developerguide/authorizing-direct-aws.html
+# https://docs.aws.amazon.com/greengrass/v2/developerguide/device-auth.html
+_JOB_ACTIONS = ("DescribeJobExecution", "GetPendingJobExecutions", "StartNextPendingJobExecution", "UpdateJobExecution")
+_POLICY_ACTIONS = (
+    *DATA_ACTIONS,
+    *SHADOW_ACTIONS,
+    "iot:DeleteConnection",
+    "iot:GetRetainedMessage",
+    "iot:ListRetainedMessages",
+    "iot:AssumeRoleWithCertificate",
+    *(f"{service}:{name}" for service in ("iot", "iotjobsdata") for name in _JOB_ACTIONS),
+    "greengrass:Discover",
+)
+"""The actions that AWS IoT and its services check with IoT policies."""
 _USES: Mapping[str, str] = {
     "iot:Receive": ": AWS IoT keeps the connection open, but delivers no messages",
     RETAIN: ": only publishing retained messages needs it",
@@ -250,8 +266,11 @@ def _statement_mistakes(statement: Statement, context: RequestContext) -> Iterat
     if source.get("Effect") not in ("Allow", "Deny"):
         yield f"its Effect is {source.get('Effect')!r}, not Allow or Deny"
     for action in (*statement.actions, *statement.not_actions):
-        if action != "*" and not action.lower().startswith("iot:"):
-            yield f"{action} is not an action of AWS IoT; its actions begin with iot:"
+        if not any(matches(action, each, None, ignore_case=True) for each in _POLICY_ACTIONS):
+            yield (
+                f"{action} matches no action that IoT policies can allow, such as iot:Publish; it may belong into the "
+                "IAM policy of a role"
+            )
     resources = (*statement.resources, *statement.not_resources)
     if not resources:
         yield "it has neither Resource nor NotResource"

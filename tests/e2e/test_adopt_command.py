@@ -15,7 +15,7 @@ from local_cloud.process import LocalCloud
 from stacks.settings import read_settings
 from tests.e2e.amplify_project.project import STACK, AmplifyProject
 from tests.e2e.commands import run_pubsub
-from tests.e2e.conftest import PASSWORD
+from tests.e2e.conftest import PASSWORD, Deployment
 from tests.e2e.operator import operator, policies, without_each
 from tests.integration.local_cloud.account import document as policy_document
 from tests.integration.local_cloud.account import make_function
@@ -242,6 +242,16 @@ def test_adopt_of_an_identity_pool_with_two_user_pools_needs_the_id(project: Amp
     finally:
         identities.delete_identity_pool(IdentityPoolId=pool)
         users.delete_user_pool(UserPoolId=other)
+
+
+def test_pools_of_a_deployment_are_not_offered(deployment: Deployment) -> None:
+    variables = deployment.cloud.environment()
+    assert run_pubsub(["adopt"], variables, "").stdout.startswith("There is nothing to adopt")
+    done = run_pubsub(["adopt", "--json", "--user-pool-id", deployment.user_pool_id], variables, "")
+    (blocker,) = json.loads(done.stdout)["adopt"]["blockers"]
+    assert done.returncode == 1
+    assert blocker["cause"].startswith("The stack AmplifyPubSub of this toolkit created")
+    assert blocker["fix"].endswith("pubsub doctor --stack AmplifyPubSub")
 
 
 def test_adopt_changes_nothing(project: AmplifyProject) -> None:

@@ -20,7 +20,7 @@ _CHECKS = """# The checks
 - If a run lacks what a check needs, such as a stack or an ID token, only that check is skipped.
 - If AWS denies or throttles a call, the check is `unknown`. That does not count as passed.
 - Some changes take minutes to act. `pubsub smoke` retries until `--timeout` (default: 300 s), `pubsub doctor` only with
-  `--wait`.
+  `--wait` or `--timeout`.
 - *Trigger*: not with `attachment: self-attach`. *Smoke*: only `pubsub smoke` runs the check. *Warning*: a failure is a
   warning.
 """

@@ -66,6 +66,7 @@ def test_adoption_without_problems_has_no_notes_and_no_blockers() -> None:
             AdoptionOptions(),
             "The IoT policies myIoTPolicy and myIoTPolicy-pubsub already exist.",
         ),
+        ({"deployment": "AmplifyPubSub"}, AdoptionOptions(), "The stack AmplifyPubSub of this toolkit created one of"),
         ({"roles": (replace(_ROLE, trusts=False),)}, AdoptionOptions(), "authRole does not trust identity pool"),
         (
             {"roles": (replace(_ROLE, attached=tuple("12345678")),)},

@@ -11,6 +11,7 @@ import sys
 from collections import ChainMap
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -154,3 +155,15 @@ def test_option_group_is_expanded_and_passed_as_one_object() -> None:
 )
 def test_stack_name_is_given_or_that_of_the_environment(options: dict[str, str], name: str) -> None:
     assert StackOptions(**options).stack_name == name  # type: ignore[arg-type]
+
+
+_FULL_DISK = Path("/dev/full")
+
+
+@pytest.mark.skipif(not _FULL_DISK.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["explain", "--json"]])
+def test_full_disk_is_one_line_on_standard_error(arguments: list[str]) -> None:
+    command = [sys.executable, "-c", "from pubsub_cli.app import main; main()", *arguments]
+    with _FULL_DISK.open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "pubsub: No space left on device\n")

@@ -257,6 +257,7 @@ class TestRoleAllows:
         finding = await check_role(deployment)
         assert finding.fix == f"aws iam detach-role-policy --role-name {deployment.role} --policy-arn {closed}"
         assert not finding.safe_commands
+        assert str(finding.cause).endswith("for all users of the role: ask its owner first.")
         apply_fix(deployment, finding)
         assert (await check_role(deployment)).status is Status.PASSED
         use_role(deployment, ALLOW, deny)

@@ -18,10 +18,9 @@ from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws, run_check
 @pytest.mark.parametrize(
     ("command", "suggested"),
     [
-        ("pubsub doctor --user ada", "pubsub doctor --user ada --wait --timeout 600"),
+        ("pubsub doctor --user ada", "pubsub doctor --user ada --timeout 600"),
         ("pubsub doctor --wait", "pubsub doctor --wait --timeout 600"),
-        ("pubsub doctor --timeout 900", "pubsub doctor --timeout 900 --wait"),
-        ("pubsub doctor --wait --timeout 900", "pubsub doctor --wait --timeout 900"),
+        ("pubsub doctor --timeout 900", "pubsub doctor --timeout 900"),
     ],
 )
 async def test_suggested_command_waits_as_long_as_an_attachment_takes(

@@ -84,10 +84,15 @@ def test_policy_without_a_client_resource_is_a_mistake() -> None:
     assert mistake.corrected == f"{PREFIX}:client/*"
 
 
-def test_front_end_must_use_the_client_id_that_the_policy_requires() -> None:
-    (mistake,) = likely_mistakes(CONNECT, [policy(f"{PREFIX}:client/${{cognito-identity.amazonaws.com:sub}}")], CONTEXT)
-    assert "give Amplify PubSub that clientId" in mistake.text
-    assert (mistake.corrected, str(mistake.fix)[:37]) == (None, "Give Amplify PubSub the client id tha")
+@pytest.mark.parametrize(
+    ("name", "can_be_given"),
+    [("${cognito-identity.amazonaws.com:sub}", True), ("sdk-nodejs-*", True), ("basicPubSub", False)],
+)
+def test_policy_for_other_client_ids_is_a_mistake(name: str, can_be_given: bool) -> None:
+    (mistake,) = likely_mistakes(CONNECT, [policy(f"{PREFIX}:client/{name}")], CONTEXT)
+    assert mistake.text == f"{PREFIX}:client/{name} does not allow the random client id of Amplify PubSub"
+    assert mistake.corrected is None
+    assert str(mistake.fix).startswith("Give Amplify PubSub the client id that") is can_be_given
 
 
 def test_variable_in_the_older_policy_version_is_a_mistake() -> None:
