@@ -1,4 +1,4 @@
-"""Random policies: `decide()` agrees with the local cloud, which has its own evaluator."""
+"""Random policies: `decide()` agrees with the local cloud, which has its own evaluator, and suggested changes work."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from local_cloud.process import LocalCloud
 from pubsub_cli.iam.evaluation import Outcome, decide
+from pubsub_cli.iam.explanation import suggest_changes
 from pubsub_cli.iam.iot import attached_to, read_iot_policy, read_version, simulate_identity
-from pubsub_cli.iam.request import RETAIN, front_end_requests, signed_in_context
+from pubsub_cli.iam.request import ANY_CLIENT_ID, RETAIN, Request, front_end_requests, signed_in_context
 from pubsub_cli.iam.roles import read_role, simulate_role
 from tests.integration.local_cloud.account import ALLOW_IOT, allow, document, make_role, unique
+from tests.unit.pubsub_cli.iam.changed_policies import is_needed, with_changes
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -114,6 +116,52 @@ def test_decision_on_iot_policies_is_that_of_test_authorization(
     # AWS IoT gives no decision on retained messages, and if a denial may depend on the identity pool.
     left = {decided[each] for each in requests if each not in decisions and each.action != RETAIN}
     assert Outcome.ALLOWED not in left
+
+
+@RANDOM_POLICIES
+@given(
+    policy_document=documents(with_variables=True),
+    client_id=st.sampled_from(["ada", "other", ANY_CLIENT_ID]),
+    topics=st.lists(st.sampled_from(["a", "a/b", "a/+", "b/#", "ada/a", "ada/#"]), min_size=1, max_size=2, unique=True),
+)
+def test_suggested_changes_help_only_the_user(
+    cloud: LocalCloud, iot: IoTClient, pool_id: str, policy_document: str, client_id: str, topics: list[str]
+) -> None:
+    """On the local cloud, a denied user passes with the changes, and another user gains only the same requests."""
+    ada, bob = (f"{cloud.region}:{uuid.uuid4()}" for _ in "ab")
+    name = unique("policy")
+    iot.create_policy(policyName=name, policyDocument=policy_document.replace(POOL_ID, pool_id))
+    for identity_id in (ada, bob):
+        iot.attach_policy(policyName=name, target=identity_id)
+    requests = front_end_requests(prefix(cloud), *_of(ada, client_id, topics))
+    of_bob = [
+        *front_end_requests(prefix(cloud), *_of(bob, client_id, ["a", "a/b", "a/c", "b/a", "ada/a", "ada/c", "c"])),
+        *front_end_requests(prefix(cloud), *_of(ada, "ada", ["a/+", "b/#", "ada/a", "ada/c", "ada/#"])),
+    ]
+
+    def allowed(identity_id: str, asked: list[Request]) -> set[Request]:
+        client = asked[0].name
+        answers = simulate_identity(iot, identity_id, pool_id, client, asked, with_policy=None)
+        return {each for each, answer in answers.items() if answer.outcome is Outcome.ALLOWED}
+
+    before = allowed(ada, requests), allowed(bob, of_bob)
+    policy = read_iot_policy(iot, name).policy
+    context = signed_in_context(cloud.region, pool_id, identity_id=ada, client_id=requests[0].name)
+    denied = [each for each in requests if each not in before[0] and not decide(each, [policy], context).allowed]
+    suggested = {each: suggest_changes([each], policy, context, ada, COGNITO) for each in denied}
+    changes = suggest_changes(denied, policy, context, ada, COGNITO)
+    changed = json.dumps(with_changes(json.loads(policy_document.replace(POOL_ID, pool_id)), changes))
+    assert ada not in changed
+    iot.create_policy_version(policyName=name, policyDocument=changed, setAsDefault=True)
+    added = {each for each, alone in suggested.items() if str(alone[0]).startswith("Add to ") and each.action != RETAIN}
+    assert before[0] | added <= allowed(ada, requests)
+    for gained in allowed(bob, of_bob) - before[1]:
+        assert is_needed(gained, denied, ada, bob), gained
+
+
+def _of(identity_id: str, client_id: str, topics: list[str]) -> tuple[str, list[str]]:
+    """Return a client id and topics with this identity id in place of ``ada``."""
+    return client_id.replace("ada", identity_id), [each.replace("ada", identity_id) for each in topics]
 
 
 @RANDOM_POLICIES

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 from pubsub_cli.iam.documents import Policy
 from pubsub_cli.iam.evaluation import Outcome, decide
 from pubsub_cli.iam.explanation import identity_ids, suggest_changes
-from pubsub_cli.iam.request import (
-    ANY_CLIENT_ID,
-    SOME_LEVEL,
-    Request,
-    RequestContext,
-    front_end_requests,
-    signed_in_context,
-)
+from pubsub_cli.iam.request import ANY_CLIENT_ID, Request, RequestContext, front_end_requests, signed_in_context
+from tests.unit.pubsub_cli.iam.changed_policies import is_needed, with_changes
 
 PREFIX, SERVICE = "arn:aws:iot:us-east-1:123456789012", "cognito-identity.amazonaws.com"
 ADA, BOB = (f"us-east-1:{digit * 8}-1111-2222-3333-444455556666" for digit in "ab")
@@ -81,35 +75,6 @@ def context_of(identity_id: str, client_id: str) -> RequestContext:
     return signed_in_context("us-east-1", None, identity_id=identity_id, client_id=client_id, things=[])
 
 
-def with_changes(document: dict[str, Any], changes: list[Any]) -> dict[str, Any]:
-    """Apply the changes as their reader would."""
-    changed = {**document, "Statement": [*document["Statement"]]}
-    for each in map(str, changes):
-        if each.startswith("Add to "):
-            changed["Statement"] += json.loads(f"[{each.partition(': ')[2]}]")
-        elif each.startswith("Set "):
-            changed["Version"] = "2012-10-17"
-    return changed
-
-
-def pattern_of(request: Request) -> tuple[str, str]:
-    """Return what another user needs for the same request."""
-    resource = request.resource.replace(ADA, BOB)
-    return request.action, resource
-
-
-def is_needed(gained: Request, needed: set[tuple[str, str]]) -> bool:
-    """Return whether a request is one of those needed; a level of a topic filter and a random client id can vary."""
-    if (gained.action, gained.resource) in needed:
-        return True
-    wild = [
-        resource.partition(SOME_LEVEL if SOME_LEVEL in resource else ANY_CLIENT_ID)[0]
-        for action, resource in needed
-        if action == gained.action and (SOME_LEVEL in resource or ANY_CLIENT_ID in resource)
-    ]
-    return any(gained.resource.startswith(each) for each in wild)
-
-
 def everything(identity_id: str, client_id: str) -> list[Request]:
     """Return requests for more than the first user asked for."""
     names = ["rooms/a", "rooms/b", "rooms/a/b", "a?b", "axb", "a/*", "a/b", "${a}", "x/${b}/*", "x/1/y", "other"]
@@ -139,11 +104,10 @@ def test_suggested_changes_help_only_the_user(document: dict[str, Any], client_i
             assert decide(request, [changed], ada).outcome is not Outcome.IMPLICIT_DENY, request
     if document["Version"] != changed.document["Version"]:
         return  # The variables that the author wrote begin to work for every user.
-    needed = {pattern_of(each) for each in denied}
     for bobs_client in (BOB, "lamp", ADA):
         bob = context_of(BOB, bobs_client)
         for each in everything(BOB, bobs_client):
             before, after = decide(each, [policy], bob), decide(each, [changed], bob)
             assert not before.allowed or after.allowed, each
             if after.allowed and not before.allowed:
-                assert is_needed(each, needed), (each, added)
+                assert is_needed(each, denied, ADA, BOB), (each, added)
