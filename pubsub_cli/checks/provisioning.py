@@ -38,8 +38,9 @@ class PolicyExists(BlockingCheck):
             parameters, of_stack = {"policyName": name, "policyDocument": document}, context.deployment_ids is None
             create = AwsCommand("iot", "CreatePolicy", parameters, safe=of_stack)
             attach_again = PubSubCommand(("sweep", "--stack", context.stack, "--full"), safe=True)
+            other_name = "" if of_stack else ", unless the policy has another name: give it with --policy-name"
             return failed(
-                f"The IoT policy {name} does not exist, so AWS IoT rejects every connection.",
+                f"The IoT policy {name} does not exist, so AWS IoT rejects every connection{other_name}.",
                 resource=name,
                 fix=[create, attach_again] if of_stack else create,
             )

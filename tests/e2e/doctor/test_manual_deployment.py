@@ -114,6 +114,13 @@ def test_doctor_reads_the_ids_of_a_configuration_file(manual: ManualDeployment, 
     assert {"PS102", "PS115", "PS203", "PS401", "PS501"} <= report.passed
 
 
+def test_doctor_asks_for_the_name_of_the_policy(manual: ManualDeployment) -> None:
+    words = ["Other" if each == manual.policy else each for each in manual.options.arguments]
+    report = run_doctor(manual.cloud, DoctorOptions(tuple(words), stdin=manual.options.stdin))
+    (finding,) = (each for each in report.findings if each["id"] == "PS111")
+    assert finding["cause"].endswith("unless the policy has another name: give it with --policy-name.")
+
+
 def test_doctor_fixes_a_manual_deployment(manual: ManualDeployment) -> None:
     manual.cloud.client("iot").detach_policy(policyName=manual.policy, target=manual.identity_id)
     manual.cloud.client("iam").detach_role_policy(
