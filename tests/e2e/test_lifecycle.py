@@ -249,7 +249,7 @@ class Traffic:
             while not ended.is_set():
                 sent = time.monotonic()
                 await pubsub.publish(topic, sent)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     assert (await anext(messages)).payload == sent
                 self.published += 1
                 # A disconnected client would reconnect by itself and send later.

@@ -169,7 +169,7 @@ async def test_client_self_attaches_after_throttling_and_before_connecting(deplo
     provider = AwsIot(endpoint=endpoint, region=deployment.cloud.region, credentials=session)
     async with PubSub(provider) as pubsub, pubsub.subscribe("chat/self-attach") as messages:
         await pubsub.publish("chat/self-attach", "repaired")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert (await anext(messages)).payload == "repaired"
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
 

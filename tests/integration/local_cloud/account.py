@@ -299,7 +299,7 @@ def let_cognito_invoke(cloud: LocalCloud, function_arn: str, user_pool_id: str) 
     )
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -98,7 +98,7 @@ def handler(event, context):
         assert list(scratch.iterdir())
         begun = time.monotonic()
         cloud.end()
-        assert time.monotonic() - begun < 6
+        assert time.monotonic() - begun < 30  # without waiting for the invocation
     assert list(scratch.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -53,12 +52,10 @@ def test_runner_creates_the_clients_again_after_an_error() -> None:
 
 
 def test_runner_abandons_hanging_work_and_hanging_clients() -> None:
-    started = time.monotonic()
     with pytest.raises(DeadlineExceededError):
         DeadlineRunner(Clients).run(_hang, 0.05)
     with pytest.raises(DeadlineExceededError):
         DeadlineRunner(_hang).run(lambda _: None, 0.05)
-    assert time.monotonic() - started < 1
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "work")
 
 
