@@ -160,6 +160,14 @@ def literal_characters(resource: str, name: str) -> Iterator[tuple[str, str]]:
         yield "dollar", f"the first $ is literal in {resource}"
 
 
+def avoid_denial(policy: Policy, statement: Statement) -> str:
+    """Return what to do about a statement that denies a request. Only its owner may remove it."""
+    return (
+        f"Use topics and client ids that {policy.name} does not deny, or ask the owner of the policy about "
+        f"{statement.text}"
+    )
+
+
 def suggest_changes(
     requests: Iterable[Request], policy: Policy, context: RequestContext, identity_id: str | None, service: str
 ) -> list[str | AwsCommand]:
@@ -183,10 +191,7 @@ def suggest_changes(
         if others := other_identities(request, identity_id):
             change: str | AwsCommand = f"Use the user's own identity id instead of {', '.join(others)}, another user's"
         elif decision.outcome is Outcome.EXPLICIT_DENY and decision.statement:
-            change = (
-                f"Use topics and client ids that {policy.name} does not deny, or ask the owner of the policy about "
-                f"{decision.statement.text}"
-            )
+            change = avoid_denial(policy, decision.statement)
         elif mistake and mistake.fix:
             change = mistake.fix
         else:
