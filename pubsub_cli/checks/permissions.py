@@ -95,7 +95,7 @@ class CredentialsAreGiven(Check):
 _OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in IDENTITY_SERVICES for name in ("sub", "aud"))
 _INVALID_REQUEST = ("InvalidInput", "InvalidRequestException")
 """Errors for requests that AWS does not evaluate; the documents decide then."""
-_REMOVALS = ("DetachRolePolicy", "DeleteRolePolicy")
+_REMOVALS = ("DetachPolicy", "DetachRolePolicy", "DeleteRolePolicy")
 _CHECK_CONDITION = "Check that the condition is met for the front end's requests"
 # https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-variables.html
 _ONLY_IN_IOT = (
@@ -242,6 +242,13 @@ def _report_denial(
     return report(cause, resource=resource, fix=fix)
 
 
+def _warn_of_removal(fix: Fix, of_whom: str) -> str:
+    """Return the sentence for a fix that removes a policy which denies requests."""
+    steps = fix if isinstance(fix, list) else [fix]
+    removed = any(isinstance(each, AwsCommand) and each.operation in _REMOVALS for each in steps)
+    return f" The fix removes a denial{of_whom}: ask its owner first." if removed else ""
+
+
 def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
     """Return the statements that would allow requests for every user, as JSON."""
     identity_id = context.policy_identity_id
@@ -309,13 +316,12 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
     )
     if denied := evaluation.denied:
         fix = list(_role_fix(context, role, evaluation))
-        removed = any(isinstance(each, AwsCommand) and each.operation in _REMOVALS for each in fix)
         return _report_denial(
             context,
             denied,
             f"{in_use.who} ({role.name}) does not allow its users to {evaluation.text(denied)}. "
             f"{_consequence(denied)} The IoT policy cannot change that."
-            f"{' The fix removes a denial for all users of the role: ask its owner first.' if removed else ''}",
+            f"{_warn_of_removal(fix, ' for all users of the role')}",
             role.arn,
             fix,
         )
@@ -445,12 +451,14 @@ class PolicyAllows(BlockingCheck):
         if denied := evaluation.denied:
             if unread and not all(each.aws for each in denied):
                 raise unread  # AWS IoT has not decided, and the unread policy might allow the request.
+            fix = _policy_fix(context, policies, evaluation)
             return _report_denial(
                 context,
                 denied,
-                f"The IoT policy does not allow the user to {evaluation.text(denied)}. {_consequence(denied)}",
+                f"The IoT policy does not allow the user to {evaluation.text(denied)}. {_consequence(denied)}"
+                f"{_warn_of_removal(fix, ' for the user')}",
                 policies[0].arn,
-                _policy_fix(context, policies, evaluation),
+                fix,
             )
         if (
             evaluation.uncertain

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.context import RoleInUse
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig
-from pubsub_cli.checks.permissions import CredentialsAreGiven, RoleAllows
+from pubsub_cli.checks.permissions import CredentialsAreGiven, PolicyAllows, RoleAllows
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.exceptions import SessionError
 from tests.unit.pubsub_cli.checks.stubbed_aws import (
@@ -162,3 +162,23 @@ async def test_variable_of_aws_iot_in_a_role_is_unknown_unless_aws_denies(simula
     assert finding.blocks is simulated
     assert not finding.commands
     assert "lamp" not in str(finding.fix)
+
+
+async def test_fix_that_removes_a_denial_asks_for_its_owner() -> None:
+    effects = {"myIoTPolicy": "Allow", "quarantine": "Deny"}
+
+    def policy(asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["policyName"]
+        statement = {"Effect": effects[name], "Action": "iot:*", "Resource": "*"}
+        return {"policyArn": name, "policyDocument": json.dumps({"Statement": [statement]}), "defaultVersionId": "1"}
+
+    aws = StubbedAws(
+        ListAttachedPolicies={"policies": [{"policyName": each} for each in effects]},
+        GetPolicy=policy,
+        ListPolicyVersions={"policyVersions": []},
+        TestAuthorization=error("AccessDenied", 403),
+    )
+    finding = await run_check(PolicyAllows, aws, fields={"identity_id": ADA, "front_end": FrontEndConfig(("chat",))})
+    assert str(finding.fix).startswith("aws iot detach-policy --policy-name quarantine --target")
+    assert str(finding.cause).endswith("The fix removes a denial for the user: ask its owner first.")
+    assert not finding.safe_commands
