@@ -326,6 +326,9 @@ def _is_of_a_thing(request: Request, resource: str, context: RequestContext) -> 
     names = [each for each in variable_names(resource) if each.lower().startswith(THING_VARIABLES.lower())]
     if not names or any(context.values_of(each) != () for each in names):
         return False
+    (client_id,) = context.values_of("iot:ClientId") or ("",)
+    if client_id and not client_id.endswith(ANY_CLIENT_ID):  # the name that the thing would have
+        resource = resource.replace(f"${{{THING_NAME}}}", _SPECIAL.sub(r"${\g<0>}", client_id))
     return _matches_with_any(resource, names, request, context)
 
 

@@ -118,7 +118,7 @@ def test_wrong_region_does_not_open_all_client_ids() -> None:
     assert "client/*" not in mistake.text + fix
 
 
-@pytest.mark.parametrize("things", [None, ["Printer_p1"]])
+@pytest.mark.parametrize("things", [None, [], ["Printer_p1"]])
 @pytest.mark.parametrize(
     ("request_", "resource", "fix"),
     [
