@@ -234,11 +234,11 @@ def _consequence(denied: Sequence[EvaluatedRequest]) -> str:
 
 
 def _report_denial(
-    context: Context, denied: Sequence[EvaluatedRequest], cause: str, resource: str, fix: Fix
+    denied: Sequence[EvaluatedRequest], cause: str, resource: str, fix: Fix, *, of_stack: bool
 ) -> Finding:
-    """Return the finding for denied requests. Other deployments need not allow retained messages."""
+    """Return the finding for denied requests. Other roles and policies need not allow retained messages."""
     only_retained = {each.request.action for each in denied} == {RETAIN}
-    report = warning if only_retained and context.deployment_ids else failed
+    report = warning if only_retained and not of_stack else failed
     return report(cause, resource=resource, fix=fix)
 
 
@@ -317,13 +317,13 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
     if denied := evaluation.denied:
         fix = list(_role_fix(context, role, evaluation))
         return _report_denial(
-            context,
             denied,
             f"{in_use.who} ({role.name}) does not allow its users to {evaluation.text(denied)}. "
             f"{_consequence(denied)} The IoT policy cannot change that."
             f"{_warn_of_removal(fix, ' for all users of the role')}",
             role.arn,
             fix,
+            of_stack=_is_of_stack(context, role),
         )
     if uncertain := evaluation.uncertain:
         return unknown(
@@ -338,7 +338,7 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
 
 def _role_fix(context: Context, role: Role, evaluation: Evaluation) -> Iterator[str | AwsCommand]:
     """Yield the lines of the fix that lets the role allow the denied requests."""
-    denied, of_stack = evaluation.denied, context.deployment_ids is None
+    denied, of_stack = evaluation.denied, _is_of_stack(context, role)
     denying: dict[str, tuple[Policy, dict[str, Statement]]] = {}
     causes = set()
     for each in denied:
@@ -398,6 +398,15 @@ def _role_fix(context: Context, role: Role, evaluation: Evaluation) -> Iterator[
         yield "Check the role in IAM's policy simulator: https://policysim.aws.amazon.com"
 
 
+def _is_of_stack(context: Context, role: Role) -> bool:
+    """Return whether a stack of this toolkit has the role. A group's role, for example, can be another one."""
+    if context.deployment_ids:
+        return False
+    if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN):
+        return True
+    return any(each.get("PhysicalResourceId") == role.name for each in context.resources)
+
+
 def _is_guard(policy: Policy) -> bool:
     """Return whether a policy is the control-plane guard of a stack of this toolkit, which no fix may remove."""
     return any(each.construct_id in policy.key for each in (BOUNDARY, CONTROL_PLANE_DENY))
@@ -453,12 +462,12 @@ class PolicyAllows(BlockingCheck):
                 raise unread  # AWS IoT has not decided, and the unread policy might allow the request.
             fix = _policy_fix(context, policies, evaluation)
             return _report_denial(
-                context,
                 denied,
                 f"The IoT policy does not allow the user to {evaluation.text(denied)}. {_consequence(denied)}"
                 f"{_warn_of_removal(fix, ' for the user')}",
                 policies[0].arn,
                 fix,
+                of_stack=context.deployment_ids is None,
             )
         if (
             evaluation.uncertain

@@ -20,6 +20,7 @@ from tests.unit.pubsub_cli.checks.stubbed_aws import (
     StubbedAws,
     error,
     run_check,
+    stack,
 )
 
 ROLE = "arn:aws:iam::123456789012:role/AuthRole"
@@ -133,6 +134,25 @@ async def test_denial_of_a_foreign_role_stays() -> None:
     finding = await check_foreign_role("chat", {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}, deny)
     assert not finding.commands
     assert str(finding.fix).startswith("Use topics and client ids that the inline policy inline does not deny")
+
+
+@pytest.mark.parametrize(
+    ("resource", "status", "fix"),
+    [
+        ("Editors", Status.FAILED, "Deploy the stack again"),
+        ("Another", Status.WARNING, "If the front end publishes retained messages, add to the role Editors:"),
+    ],
+)
+async def test_stack_restores_only_its_own_roles(resource: str, status: Status, fix: str) -> None:
+    statement = {"Effect": "Allow", "NotAction": "iot:RetainPublish", "Resource": "*"}
+    role = with_role({"Statement": [statement]}) | {"GetRole": {"Role": {"Arn": ROLE.replace("AuthRole", "Editors")}}}
+    aws = StubbedAws(
+        **role, **stack(resources={resource: "AWS::IAM::Role"}), SimulatePrincipalPolicy=error("AccessDenied", 403)
+    )
+    in_use = RoleInUse(ROLE.replace("AuthRole", "Editors"), "The role of group editors")
+    finding = await run_check(RoleAllows, aws, fields={"roles": (in_use,), "front_end": FrontEndConfig(("chat",))})
+    assert finding.status is status
+    assert str(finding.fix).startswith(fix)
 
 
 @pytest.mark.parametrize(
