@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -63,6 +63,8 @@ class LocalCloud:
     """Delay until new permissions of roles take effect, by default 0."""
     credentials_lifetime_seconds = _Seconds()
     """Lifetime of new credentials of identity pools, by default an hour."""
+    trigger_timeout_seconds = _Seconds()
+    """Time that Cognito waits for a trigger at sign-in, by default five seconds."""
 
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -208,23 +210,6 @@ class LocalCloud:
         """Clear the faults of an operation, or all faults and settings."""
         query = f"?{urlencode({'operation': operation})}" if operation is not None else ""
         _request(f"{self._faults_url}{query}", "DELETE")
-
-    def only_readable_attributes_in_events(self) -> AbstractContextManager[None]:
-        """Pass triggers only the attributes that the app client may read, in this block."""
-        return self._setting("only_readable_attributes", value=True)
-
-    def trigger_timeout(self, seconds: float) -> AbstractContextManager[None]:
-        """Let triggers at sign-in time out after so many seconds instead of five, in this block."""
-        return self._setting("trigger_timeout_seconds", value=seconds)
-
-    @contextmanager
-    def _setting(self, name: str, *, value: float) -> Iterator[None]:
-        before = _request(self._faults_url)[name]
-        _request(self._faults_url, "POST", {name: value})
-        try:
-            yield
-        finally:
-            _request(self._faults_url, "POST", {name: before})
 
     def seed_identities(self, identity_pool_id: str, count: int, *, login: str | None = None) -> list[str]:
         """Create identities for a load test, thousands per second, and return their ids.
