@@ -249,17 +249,6 @@ class LocalCloud:
         url = f"{self.endpoint_url}/_local_cloud/state"
         _request(url, "POST", document, error_class=ValueError, seconds=_SAVE_SECONDS)
 
-    def seed_pool_setting(self, pool_id: str, name: str, value: object) -> None:
-        """Add a setting that the AWS SDK does not know to a user pool or an identity pool.
-
-        Describe operations return it, and an update without it resets it.
-
-        Raises:
-            ValueError: there is no such pool.
-        """
-        document = {"poolId": pool_id, "name": name, "value": value}
-        _request(f"{self.endpoint_url}/_local_cloud/pool-settings", "POST", document, error_class=ValueError)
-
     def answers(self) -> bool:
         """Return whether this cloud answers and has this process id."""
         try:
