@@ -192,7 +192,7 @@ def _plan_result(
         "settings": made.settings,
         "changes": [vars(each) for each in made.changes],
         "notes": made.notes,
-        "blockers": [{"cause": each.cause, "resource": each.resource, "fix": each.fix} for each in made.blockers],
+        "blockers": [each.as_member() for each in made.blockers],
     }
     return CommandResult([*_lines(adopted, now, made)], {"adopt": members}, next(iter(made.blockers), None))
 
@@ -235,7 +235,10 @@ def _mfa(now: Inspection) -> str:
 
 def _candidates(stacks: list[str], pools: list[Candidate]) -> Iterator[str]:
     if not stacks and not pools:
-        yield "There is nothing to adopt: no Amplify project, and no identity pool of another origin that accepts tokens."
+        yield (
+            "There is nothing to adopt: no Amplify project, "
+            "and no identity pool of another origin that accepts tokens."
+        )
         return
     for stack in stacks:
         yield f"Amplify project  pubsub adopt --amplify-stack {stack}"
