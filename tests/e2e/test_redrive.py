@@ -18,7 +18,8 @@ import pytest
 
 from local_cloud.faults import Fail, Hang
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment, wait_until
+from tests.e2e.conftest import Deployment
+from tests.integration.local_cloud.account import wait_until
 from tests.processes import ended
 
 _REASON = "AttachPolicy: UnauthorizedException"

@@ -21,7 +21,8 @@ from local_cloud.faults import Fail
 from pubsub_cli.checks.connection import RoundTrips
 from pubsub_cli.checks.self_attach import SelfAttachRepairs
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
+from tests.e2e.conftest import PASSWORD, Deployment, check
+from tests.integration.local_cloud.account import wait_until
 from tests.processes import ended
 
 _IDENTITY_ID = re.compile(r"us-east-1:[0-9a-f]{8}-")
