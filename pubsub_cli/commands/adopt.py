@@ -236,8 +236,7 @@ def _mfa(now: Inspection) -> str:
 def _candidates(stacks: list[str], pools: list[Candidate]) -> Iterator[str]:
     if not stacks and not pools:
         yield (
-            "There is nothing to adopt: no Amplify project, "
-            "and no identity pool of another origin that accepts tokens."
+            "There is nothing to adopt: no Amplify project, and no identity pool of another origin that accepts tokens."
         )
         return
     for stack in stacks:
