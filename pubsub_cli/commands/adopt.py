@@ -18,7 +18,6 @@ from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, Adopt
 from pubsub_cli.app_config import AppConfig, region_of_ids
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.errors import PreconditionError
 from pubsub_cli.output import CommandResult, emit
 from pubsub_client.outputs import TRIGGERS
 from pubsub_client.policy_document import check_shared_topics, check_smoke_test_topics, check_topic_pattern
@@ -132,9 +131,11 @@ def adopt(
     front_end_client_id = None
     if config:
         app = AppConfig.read(config)
-        if not (user_pool_id or identity_pool_id or app.user_pool_id or app.identity_pool_id):
-            raise PreconditionError(f"--config: {app.missing('user_pool_id', 'identity_pool_id')}: nothing to adopt")
-        if not user_pool_client_id and user_pool_id in (None, app.user_pool_id):
+        ids: dict[str, object] = {"user_pool_id": user_pool_id, "identity_pool_id": identity_pool_id}
+        known = any(ids.values()) or app.user_pool_id or app.identity_pool_id
+        app.check(ids, required=() if known else ids)
+        if not user_pool_client_id and app.is_client_of(user_pool_id):
+            app.check({"user_pool_client_id": None}, required=())
             front_end_client_id = app.user_pool_client_id
         user_pool_id = user_pool_id or app.user_pool_id
         identity_pool_id = identity_pool_id or app.identity_pool_id
@@ -192,7 +193,7 @@ def _plan_result(
         "settings": made.settings,
         "changes": [vars(each) for each in made.changes],
         "notes": made.notes,
-        "blockers": [{"cause": each.cause, "resource": each.resource, "fix": each.fix} for each in made.blockers],
+        "blockers": [each.as_member() for each in made.blockers],
     }
     return CommandResult([*_lines(adopted, now, made)], {"adopt": members}, next(iter(made.blockers), None))
 
@@ -235,7 +236,9 @@ def _mfa(now: Inspection) -> str:
 
 def _candidates(stacks: list[str], pools: list[Candidate]) -> Iterator[str]:
     if not stacks and not pools:
-        yield "There is nothing to adopt: no Amplify project, and no identity pool of another origin that accepts tokens."
+        yield (
+            "There is nothing to adopt: no Amplify project, and no identity pool of another origin that accepts tokens."
+        )
         return
     for stack in stacks:
         yield f"Amplify project  pubsub adopt --amplify-stack {stack}"

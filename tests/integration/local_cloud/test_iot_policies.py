@@ -87,11 +87,6 @@ class TestVersions:
             assert mqtt.message() is None
 
 
-def test_policy_of_another_identity_allows_nothing(account: Account, publisher: Identity) -> None:
-    with websocket(account.cloud, account.user().credentials, Version.MQTT_5) as mqtt:
-        assert mqtt.connect(publisher.identity_id) == NOT_AUTHORIZED
-
-
 def test_detached_policy_allows_nothing(account: Account) -> None:
     user, iot = account.user(), account.cloud.client("iot")
     account.attach(user.identity_id, ALLOW_IOT)
@@ -144,15 +139,6 @@ def test_variable_without_a_value_matches_nothing(account: Account) -> None:
     )
     with connected(account.cloud, user.credentials, unique("client"), Version.MQTT_5) as mqtt:
         assert mqtt.publish(f"of/{thing}") == NOT_AUTHORIZED
-
-
-def test_denial_in_an_attached_policy_overrides(account: Account) -> None:
-    user = account.user()
-    deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": account.arn("topic/closed/*")}
-    account.attach(user.identity_id, ALLOW_IOT, deny)
-    with connected(account.cloud, user.credentials, unique("client"), Version.MQTT_5) as mqtt:
-        assert mqtt.publish("open/1") == 0
-        assert mqtt.publish("closed/1") == NOT_AUTHORIZED
 
 
 def test_publishing_over_https_needs_an_attached_policy(account: Account) -> None:
