@@ -100,6 +100,8 @@ class Context:
     """The role ARN of each Cognito group that has one, by the group's name."""
     roles: tuple[RoleInUse, ...] = field(init=False)
     """The role of the selected user; without a user, every role that a user can get."""
+    unknown_permissions: bool = field(default=False, init=False)
+    """Whether it is unknown if the role and the IoT policies allow the front end's requests."""
     pubsub: PubSub = field(init=False)
     """The connection of the user."""
     connected_as: str | None = field(default=None, init=False)

@@ -326,6 +326,7 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
             of_stack=_is_of_stack(context, role),
         )
     if uncertain := evaluation.uncertain:
+        context.unknown_permissions = True
         return unknown(
             f"It is unknown whether {in_use.who[0].lower()}{in_use.who[1:]} ({role.name}) allows its users to "
             f"{evaluation.text(uncertain)}.",
@@ -424,8 +425,8 @@ def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement
 
 
 class PolicyAllows(BlockingCheck):
-    """The check evaluates the attached policies, and the deployment's as if it were attached. AWS IoT's
-    TestAuthorization decides, and the documents show the reason.
+    """The check evaluates the attached policies, and the stack's as if it were attached. AWS IoT's TestAuthorization
+    decides, and the documents show the reason.
 
     Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/`; no `client/`; MQTT
     wildcards, which are literal in a policy.
@@ -441,6 +442,8 @@ class PolicyAllows(BlockingCheck):
         iot, identity_id = context.aws.iot, context.known_identity_id
         attached = attached_to(iot, identity_id) if identity_id else []
         own = context.outputs.get(Output.POLICY_NAME)
+        if context.deployment_ids and attached and own not in attached:
+            own = None  # PS203 warns of it.
         names = list(dict.fromkeys([*([own] if own else []), *attached]))
         if not names:
             return not_applicable("no IoT policy is given, and none is attached to the identity")
@@ -476,6 +479,7 @@ class PolicyAllows(BlockingCheck):
         ):
             return not_applicable(f"it depends on {', '.join(evaluation.unknown)}: give --user to check it")
         if evaluation.uncertain:
+            context.unknown_permissions = True
             return unknown(
                 f"It is unknown whether the IoT policy allows the user to {evaluation.text(evaluation.uncertain)}.",
                 resource=policies[0].arn,

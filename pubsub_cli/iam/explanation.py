@@ -45,7 +45,7 @@ _QUOTED = re.compile(r"[\"'`<>]|^\s|\s$")
 _IDENTITY_ID = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)+:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SPECIAL = re.compile(r"[*?]|\$(?=\{)")
 _VARIABLES = (
-    "AWS IoT has iot:ClientId, iot:DomainName, aws:SourceIp, cognito-identity.amazonaws.com:sub, :aud and :amr, "
+    "AWS IoT has iot:ClientId, iot:DomainName, aws:SourceIp, cognito-identity.amazonaws.com:sub, "
     f"iot:Certificate* and {THING_VARIABLES}*"
 )
 

@@ -13,8 +13,10 @@ from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig
 from pubsub_cli.checks.permissions import CredentialsAreGiven, PolicyAllows, RoleAllows
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.exceptions import SessionError
+from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.stubbed_aws import (
     IDENTITY_POOL,
+    OUTPUTS,
     REGION,
     USER_POOL,
     StubbedAws,
@@ -184,21 +186,35 @@ async def test_variable_of_aws_iot_in_a_role_is_unknown_unless_aws_denies(simula
     assert "lamp" not in str(finding.fix)
 
 
-async def test_fix_that_removes_a_denial_asks_for_its_owner() -> None:
-    effects = {"myIoTPolicy": "Allow", "quarantine": "Deny"}
+def with_policies(**effects: str) -> StubbedAws:
+    """Return an AWS with these policies, all attached to the identity except ``own``."""
 
     def policy(asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["policyName"]
         statement = {"Effect": effects[name], "Action": "iot:*", "Resource": "*"}
         return {"policyArn": name, "policyDocument": json.dumps({"Statement": [statement]}), "defaultVersionId": "1"}
 
-    aws = StubbedAws(
-        ListAttachedPolicies={"policies": [{"policyName": each} for each in effects]},
+    return StubbedAws(
+        ListAttachedPolicies={"policies": [{"policyName": each} for each in effects if each != "own"]},
         GetPolicy=policy,
         ListPolicyVersions={"policyVersions": []},
         TestAuthorization=error("AccessDenied", 403),
     )
+
+
+async def test_fix_that_removes_a_denial_asks_for_its_owner() -> None:
+    aws = with_policies(myIoTPolicy="Allow", quarantine="Deny")
     finding = await run_check(PolicyAllows, aws, fields={"identity_id": ADA, "front_end": FrontEndConfig(("chat",))})
     assert str(finding.fix).startswith("aws iot detach-policy --policy-name quarantine --target")
     assert str(finding.cause).endswith("The fix removes a denial for the user: ask its owner first.")
     assert not finding.safe_commands
+
+
+@pytest.mark.parametrize(("effect", "status"), [("Allow", Status.PASSED), ("Deny", Status.FAILED)])
+async def test_policy_that_is_not_attached_does_not_count_beside_attached_ones(effect: str, status: Status) -> None:
+    other = "Deny" if effect == "Allow" else "Allow"
+    ids = DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, "abc-ats.iot.eu-west-1.amazonaws.com", "own")
+    fields = {"identity_id": ADA, "front_end": FrontEndConfig(("chat",)), "deployment_ids": ids}
+    outputs = {**OUTPUTS, Output.POLICY_NAME: "own"}
+    finding = await run_check(PolicyAllows, with_policies(own=other, attached=effect), outputs=outputs, fields=fields)
+    assert finding.status is status
