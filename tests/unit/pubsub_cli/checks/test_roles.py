@@ -274,6 +274,13 @@ async def test_trust_policy_must_allow_session_tags_if_the_pool_has_principal_ta
     assert (await check_trust(separate, tags=tags)).status is Status.PASSED
 
 
-@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
-async def test_unreadable_principal_tags_are_ignored(code: str) -> None:
-    assert (await check_trust(document(trust()), tags=error(code, 400))).status is Status.PASSED
+@pytest.mark.parametrize(
+    ("code", "detail"),
+    [
+        ("ResourceNotFoundException", "Other"),
+        ("AccessDeniedException", "Other, without sts:TagSession, because the principal tags are not readable"),
+    ],
+)
+async def test_result_states_that_principal_tags_are_not_readable(code: str, detail: str) -> None:
+    finding = await check_trust(document(trust()), tags=error(code, 400))
+    assert (finding.status, finding.detail) == (Status.PASSED, detail)
