@@ -258,6 +258,10 @@ class Context:
         pattern = next(each for each in self.topics if each.endswith("*"))  # the settings require such a pattern
         return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{self.nonce}"
 
+    def advice(self, text: str) -> str:
+        """Return advice with ``TOPIC`` instead of the run's unique topic, which no front end uses."""
+        return text.replace(f"pubsub-check-{self.nonce}", "TOPIC")
+
     @property
     def can_publish(self) -> bool:
         """Whether the run has a topic to which it may publish."""

@@ -253,7 +253,7 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
     """Return the statements that would allow requests for every user, as JSON."""
     identity_id = context.policy_identity_id
     requests = [each.request for each in denied if not other_identities(each.request, identity_id)]
-    return missing_text(requests, identity_id, identity_service(context.output(Output.REGION)))
+    return context.advice(missing_text(requests, identity_id, identity_service(context.output(Output.REGION))))
 
 
 def _suggest(
@@ -261,7 +261,8 @@ def _suggest(
 ) -> list[str | AwsCommand]:
     """Return what lets the user's requests pass, without a command that changes the policy."""
     service = identity_service(context.output(Output.REGION))
-    return suggest_changes(requests, policy, evaluation.context, context.policy_identity_id, service)
+    changes = suggest_changes(requests, policy, evaluation.context, context.policy_identity_id, service)
+    return [context.advice(each) if isinstance(each, str) else each for each in changes]
 
 
 def _depends_on_iot(unknown: Sequence[str]) -> bool:
