@@ -237,7 +237,9 @@ class RoleTrustsThePool(BlockingCheck):
 def _has_principal_tags(context: Context) -> bool | None:
     """Return whether the identity pool gives users of the user pool principal tags; None if that cannot be read.
 
+    The default mapping gives the tags username and client.
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetPrincipalTagAttributeMap.html
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_SetPrincipalTagAttributeMap.html
     """
     pools, region = context.aws.identity_pools, context.output(Output.REGION)
     provider = f"cognito-idp.{region}.amazonaws.com/{context.output(Output.USER_POOL_ID)}"
@@ -251,4 +253,4 @@ def _has_principal_tags(context: Context) -> bool | None:
         if not is_not_permitted(error):
             raise
         return None
-    return bool(found.get("PrincipalTags"))
+    return bool(found.get("PrincipalTags") or found.get("UseDefaults"))
