@@ -13,7 +13,7 @@ from enum import Flag, auto
 from typing import Final
 
 from pubsub_client._messages import matches
-from pubsub_client.policy_document import DATA_ACTIONS, IDENTITY_SERVICES
+from pubsub_client.policy_document import DATA_ACTIONS, IDENTITY_SERVICES, identity_service
 
 CONNECT: Final = "iot:Connect"
 SUBSCRIBE: Final = "iot:Subscribe"
@@ -277,12 +277,12 @@ def signed_in_context(
     provider = f"cognito-idp.{region}.amazonaws.com/{user_pool_id}"
     # The key amr also has the provider that the user signed in with.
     amr = ("authenticated", *((provider, f"{provider}:CognitoSignIn:{_ANY_SUB}") if user_pool_id else ()))
-    for service in IDENTITY_SERVICES:
-        values[f"{service}:amr"] = amr
-        if identity_pool_id:
-            values[f"{service}:aud"] = (identity_pool_id,)
-        if identity_id:
-            values[f"{service}:sub"] = (identity_id,)
+    service = identity_service(region)  # Whether the names of other regions have a value is not documented.
+    values[f"{service}:amr"] = amr
+    if identity_pool_id:
+        values[f"{service}:aud"] = (identity_pool_id,)
+    if identity_id:
+        values[f"{service}:sub"] = (identity_id,)
     if client_id is not None and not role_arn:  # AWS documents the variables of AWS IoT only for IoT policies.
         values["iot:clientid"] = (client_id,)
     if role_arn:

@@ -235,6 +235,16 @@ def test_condition_on_connect_attributes_is_unknown_and_names_them(tmp_path: Pat
     assert "with a will has the value LastWill" in connect["fix"]
 
 
+@pytest.mark.parametrize(
+    ("service", "status"), [("cognito-identity-us-gov", "passed"), ("cognito-identity", "unknown")]
+)
+def test_variable_of_other_regions_is_unknown(tmp_path: Path, service: str, status: str) -> None:
+    identity = f"us-gov-west-1{IDENTITY[9:]}"
+    own = f"arn:aws-us-gov:iot:us-gov-west-1:123456789012:client/${{{service}.amazonaws.com:sub}}"
+    _, found = explain(tmp_path, document(allow("iot:*", own)), "--client-id", identity, "--identity-id", identity)
+    assert found["requests"][0]["status"] == status
+
+
 def test_region_is_that_of_the_identity(tmp_path: Path) -> None:
     other = f"us-east-1{IDENTITY[9:]}"
     _, found = explain(tmp_path, document(*OWN), "--client-id", other, "--identity-id", other)
