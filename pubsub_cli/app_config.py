@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.files import read_text
@@ -46,8 +46,8 @@ _CONFIGURE_6: _Keys = {
     _USER_POOL: ("Auth.Cognito.userPoolId",),
     _CLIENT: ("Auth.Cognito.userPoolClientId",),
     _IDENTITY_POOL: ("Auth.Cognito.identityPoolId",),
-    _ENDPOINT: ("endpoint",),
-    _PUBSUB_REGION: ("region",),
+    _ENDPOINT: ("PubSub.endpoint",),
+    _PUBSUB_REGION: ("PubSub.region",),
 }
 """The arguments of ``Amplify.configure()`` and ``new PubSub()`` in version 6."""
 _CONFIGURE_5: _Keys = {field: paths[::-1] for field, paths in _GEN_1.items()}
@@ -73,9 +73,12 @@ def _mobile(parent: str) -> _Keys:
 _FORMS = (
     (_MOBILE, _mobile(f"{_MOBILE}.")),
     ("CognitoUserPool.Default", _mobile("")),
+    ("CredentialsProvider.CognitoIdentity", _mobile("")),
     ("aws_", _GEN_1),
     ("Auth.Cognito", _CONFIGURE_6),
     ("Auth", _CONFIGURE_5),
+    ("PubSub.endpoint", _CONFIGURE_6),
+    ("PubSub", _CONFIGURE_5),
     ("UserPoolId", _STACK_OUTPUTS),
 )
 """A key that only this form has, or the start of one, with the keys of each value, the preferred first."""
@@ -96,7 +99,16 @@ _VALID = {
     _IDENTITY_POOL: (re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII), "an identity pool id, REGION:UUID"),
 }
 _ENV_LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*)", re.ASCII)
+_SHOWN = 60
+"""The number of characters of code in a message."""
 _DART = re.compile(r"'''(.*?)'''|\"\"\"(.*?)\"\"\"", re.DOTALL)
+
+
+class _Found(NamedTuple):
+    """A value of a file, with its key."""
+
+    key: str
+    value: Any
 
 
 @dataclass(frozen=True)
@@ -107,11 +119,13 @@ class AppConfig:
 
     Args:
         file: the file.
-        keys: the key of each value in this file, by field.
+        keys: the key of each value in this form of file, by field.
+        problems: why a value in this file cannot be used, by field.
     """
 
     file: Path
     keys: Mapping[str, str]
+    problems: Mapping[str, str]
     user_pool_id: str | None = None
     user_pool_client_id: str | None = None
     identity_pool_id: str | None = None
@@ -124,17 +138,39 @@ class AppConfig:
         """Read a file.
 
         Raises:
-            PreconditionError: it cannot be read, is not a configuration file, or has an invalid value.
+            PreconditionError: it cannot be read, or is not a configuration file.
         """
         text = read_text("--config", file)
+        if not text.strip():
+            raise PreconditionError(f"--config: {file} is empty")
         if _is_env(file, text):
             return _from_env(file, text)
-        return _from_document(file, _document(file, text))
+        return _from_documents(file, _documents(file, text))
 
-    def missing(self, *fields: str) -> str:
-        """Return a sentence part that names the missing ones of these fields by their keys."""
-        keys = [self.keys[each] for each in fields if getattr(self, each) is None]
-        return f"{self.file} has no {' and no '.join(keys)}" if keys else ""
+    def is_client_of(self, user_pool_id: str | None) -> bool:
+        """Return whether the file's app client can be one of a user pool that an option gives."""
+        return user_pool_id is None or self.user_pool_id in (None, user_pool_id)
+
+    def check(self, given: Mapping[str, object], required: Collection[str]) -> None:
+        """Check that each value is known, except those that options give.
+
+        Args:
+            given: the values of the options, by field.
+            required: the fields that need a value; the values of the others may be missing, but not be invalid.
+
+        Raises:
+            PreconditionError: a required value is missing, or a value is invalid.
+        """
+        unknown = [each for each in given if not given[each] and getattr(self, each) is None]
+        missing = [each for each in unknown if each in required and each not in self.problems]
+        invalid = [each for each in unknown if each in self.problems]
+        if missing or invalid:
+            keys = " and no ".join(self.keys[each] for each in missing)
+            parts = [f"{self.file} has no {keys}"] if missing else []
+            parts += [self.problems[each] for each in invalid]
+            listed = ", ".join(f"--{each.replace('_', '-')}" for each in (*missing, *invalid))
+            where = "" if missing else f"in {self.file}, "
+            raise PreconditionError(f"--config: {where}{', and '.join(parts)}; change the file, or give {listed}")
 
 
 def region_of_ids(region: str | None, user_pool_id: str | None, identity_pool_id: str | None) -> str | None:
@@ -156,62 +192,72 @@ def region_of_ids(region: str | None, user_pool_id: str | None, identity_pool_id
     return next(iter(in_ids.values()), region)
 
 
-def _document(file: Path, text: str) -> dict[str, Any]:
-    """Return the object in JSON, Dart or JavaScript; several objects of JavaScript are merged."""
+def _documents(file: Path, text: str) -> list[dict[str, Any]]:
+    """Return the object in JSON or Dart, or the objects in JavaScript."""
     if file.suffix == ".dart":
-        text = next((a or b for a, b in _DART.findall(text)), "")
+        strings = [a or b for a, b in _DART.findall(text)]
+        if not strings:
+            raise PreconditionError(f"--config: {file} has no text in ''' with the configuration")
+        text = strings[0]
     if file.suffix in {".json", ".dart"} or text.lstrip().startswith("{"):
         try:
             document = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            raise PreconditionError(f"--config: {file} has too many nested objects") from None
+        except ValueError as error:
             raise PreconditionError(f"--config: {file} is not JSON: {error}") from None
         if not isinstance(document, dict):
             raise PreconditionError(f"--config: {file} is not a JSON object")
-        return document
-    merged: dict[str, Any] = {}
-    for each in object_literals(text):
-        merged = {**each, **merged}
-    if not merged:
+        return [document]
+    # The class separates the endpoint and region of PubSub from those of clients of the AWS SDK.
+    documents = [
+        {"PubSub": each.value} if each.class_name == "PubSub" else each.value for each in object_literals(text)
+    ]
+    if not any(documents):
         raise PreconditionError(
-            f"--config: {file} contains no object with literal values, such as `const config = {{}}`"
+            f"--config: {file} contains no object with literal values, such as `const config = {{}}`; if it imports "
+            "the configuration, give the imported file"
         )
-    return merged
+    return documents
 
 
-def _from_document(file: Path, document: dict[str, Any]) -> AppConfig:
-    stacks = [each for each in document.values() if isinstance(each, dict) and "UserPoolId" in each]
-    if len(stacks) == 1 and not _SECTIONS & document.keys():
-        document = stacks[0]  # of `cdk deploy --outputs-file`
-    keys = _keys_of(document)
+def _from_documents(file: Path, documents: list[dict[str, Any]]) -> AppConfig:
+    if len(documents) == 1 and not _SECTIONS & documents[0].keys():
+        by_name = documents[0].items()
+        stacks = {name: each for name, each in by_name if isinstance(each, dict) and "UserPoolId" in each}
+        if len(stacks) > 1:
+            raise PreconditionError(
+                f"--config: {file} has several deployments, {' and '.join(stacks)}: give a file with one of them"
+            )
+        documents = [*stacks.values()] or documents  # of `cdk deploy --outputs-file`
+    keys = _keys_of(documents)
     if keys is None:
         raise PreconditionError(
             f"--config: {file} is not a configuration that is supported: give amplify_outputs.json, aws-exports.js, "
             "amplifyconfiguration.json, a .env file of `pubsub outputs`, or the arguments of Amplify.configure()"
         )
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, list[_Found]] = {}
     for field, paths in keys.items():
-        for path in paths:
-            if (value := _value(file, document, path)) is not None:
-                found[field] = (path, value)
-                break
-    if _ENDPOINT not in found:
-        endpoints = dict(_endpoints(document))
-        if len({EndpointName.parse(each).host for each in endpoints.values()}) > 1:
-            raise PreconditionError(f"--config: {file} has several endpoints, {', '.join(endpoints)}: give --endpoint")
-        if endpoints:
-            found[_ENDPOINT] = next(iter(endpoints.items()))
+        # A file can have two forms, such as arguments of Amplify.configure() next to those of AWSIoTProvider().
+        others = (path for _, form in _FORMS for path in form.get(field, ()))
+        every = dict.fromkeys((*paths, *others))
+        found[field] = [_Found(path, value) for path in every for value in _values(documents, path)]
+    if not any(isinstance(each.value, str) for each in found.get(_ENDPOINT, ())):
+        found[_ENDPOINT] = _endpoints(documents) or found.get(_ENDPOINT, [])
     return _checked(file, {field: paths[0] for field, paths in keys.items()}, found)
 
 
-def _keys_of(document: dict[str, Any]) -> _Keys | None:
-    """Return the keys of the document's form; None if its form is unknown."""
+def _keys_of(documents: list[dict[str, Any]]) -> _Keys | None:
+    """Return the keys of the documents' form; None if their form is unknown."""
     for marker, keys in _FORMS:
-        if marker.endswith("_"):
-            if any(each.startswith(marker) for each in document):
+        for document in documents:
+            if marker.endswith("_"):
+                if any(each.startswith(marker) for each in document):
+                    return keys
+            elif not isinstance(_lookup(document, marker), Expression | None):
                 return keys
-        elif _lookup(document, marker) is not None:
-            return keys
-    return _GEN_2 if _SECTIONS & document.keys() or dict(_endpoints(document)) else None
+    known = any(_SECTIONS & document.keys() for document in documents)
+    return _GEN_2 if known or _endpoints(documents) else None
 
 
 def _lookup(document: Any, path: str) -> Any:
@@ -220,36 +266,61 @@ def _lookup(document: Any, path: str) -> Any:
     return document
 
 
-def _value(file: Path, document: dict[str, Any], path: str) -> str | None:
-    value = _lookup(document, path)
-    if isinstance(value, Expression):
-        raise PreconditionError(
-            f"--config: {path} in {file} is code, {value.text}, which is not run: give the value by its option, and "
-            "a file without it"
-        )
-    if value is None or value == "":
+def _values(documents: list[dict[str, Any]], path: str) -> Iterator[Any]:
+    """Yield the values at a path, without surrounding spaces, unless they are empty."""
+    for document in documents:
+        value = _lookup(document, path)
+        if isinstance(value, str):
+            value = value.strip()
+        if value not in (None, ""):
+            yield value
+
+
+def _endpoints(documents: list[dict[str, Any]]) -> list[_Found]:
+    """Return the endpoints of AWS IoT, wherever the application keeps them."""
+    found = []
+    rest: list[tuple[str, Any]] = [("", each) for each in reversed(documents)]
+    while rest:
+        path, value = rest.pop()
+        if isinstance(value, dict):
+            members = [(f"{path}.{name}" if path else str(name), each) for name, each in value.items()]
+            rest += reversed(members)
+        elif isinstance(value, str) and EndpointName.parse(value).prefix is not None:
+            found.append(_Found(path, value.strip()))
+    return found
+
+
+def _checked(file: Path, keys: Mapping[str, str], found: Mapping[str, Sequence[_Found]]) -> AppConfig:
+    """Return the configuration with the one value that each field has, or with the problem of the field."""
+    values, problems = {}, {}
+    for field, candidates in found.items():
+        literals = [each for each in candidates if not isinstance(each.value, Expression)]
+        if problem := _problem(field, literals or candidates):
+            problems[field] = problem
+        elif literals:
+            values[field] = literals[0].value
+    keys = {_ENDPOINT: "AWS IoT endpoint", **keys}
+    return AppConfig(file, keys, problems, **values)
+
+
+def _problem(field: str, candidates: Sequence[_Found]) -> str | None:
+    """Return why none of the values of a field can be used; None if one can, or if there are none."""
+    for key, value in candidates:
+        if isinstance(value, Expression):
+            code = " ".join(value.text.split())
+            return f"{key} is code that is not run ({code if len(code) <= _SHOWN else code[:_SHOWN] + '…'})"
+        if not isinstance(value, str):
+            return f"{key} must be a text"
+        pattern, what = _VALID.get(field, (None, None))
+        if pattern and not pattern.fullmatch(value):
+            return f"{key} is {value!r}, which is not {what}"
+    distinct = {EndpointName.parse(each.value).host if field == _ENDPOINT else each.value for each in candidates}
+    if len(distinct) < 2:  # noqa: PLR2004 - one value
         return None
-    if not isinstance(value, str):
-        raise PreconditionError(f"--config: {path} in {file} must be a text")
-    return value.strip()
-
-
-def _endpoints(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the key and value of each endpoint of AWS IoT, wherever the application keeps it."""
-    if isinstance(document, dict):
-        for name, value in document.items():
-            yield from _endpoints(value, f"{path}.{name}" if path else str(name))
-    elif isinstance(document, str) and EndpointName.parse(document).prefix is not None:
-        yield path, document
-
-
-def _checked(file: Path, keys: Mapping[str, str], found: Mapping[str, tuple[str, str]]) -> AppConfig:
-    for field, (pattern, what) in _VALID.items():
-        if field in found and not pattern.fullmatch(found[field][1]):
-            key, value = found[field]
-            raise PreconditionError(f"--config: {key} in {file} is {value!r}, which is not {what}")
-    keys = {_ENDPOINT: "AWS IoT endpoint", **keys, **{field: key for field, (key, _) in found.items()}}
-    return AppConfig(file, keys, **{field: value for field, (_, value) in found.items()})
+    by_key: dict[str, list[str]] = {}
+    for key, value in candidates:
+        by_key.setdefault(key, []).append(repr(value))
+    return " but ".join(f"{key} is {' or '.join(values)}" for key, values in by_key.items())
 
 
 def _is_env(file: Path, text: str) -> bool:
@@ -260,28 +331,23 @@ def _is_env(file: Path, text: str) -> bool:
 
 
 def _from_env(file: Path, text: str) -> AppConfig:
-    values: dict[str, dict[str, str]] = {field: {} for field in _NAMES}
-    for line in text.splitlines():
-        match = _ENV_LINE.fullmatch(line.strip())
+    matches = (_ENV_LINE.fullmatch(line.strip()) for line in text.splitlines())
+    values = {match["name"]: value for match in matches if match and (value := _env_value(match["value"]))}
+    found: dict[str, list[_Found]] = {field: [] for field in _NAMES}
+    for name, value in values.items():
         # Longest first, because a name can end in another.
         fields = sorted(_NAMES, key=lambda field: -len(_NAMES[field]))
-        field = next((each for each in fields if match and match["name"].endswith(_NAMES[each])), None)
-        if match and field and (value := _env_value(match["value"])):
-            values[field][match["name"]] = value
-    found: dict[str, tuple[str, str]] = {}
-    for field, named in values.items():
-        if len(set(named.values())) > 1:
-            raise PreconditionError(
-                f"--config: {' and '.join(named)} in {file} have different values: remove all but one"
-            )
-        if named:
-            found[field] = next(iter(named.items()))
-    if not found:
+        field = next((each for each in fields if name.endswith(_NAMES[each])), None)
+        if field:
+            found[field].append(_Found(name, value))
+    found[_ENDPOINT] = found[_ENDPOINT] or _endpoints([values])
+    named = [(field, each.key) for field, candidates in found.items() for each in candidates]
+    if not named:
         raise PreconditionError(
             f"--config: {file} has none of the names of `pubsub outputs --format env`: {', '.join(_NAMES.values())}"
         )
-    field, (name, _) = next(iter(found.items()))
-    prefix = name.removesuffix(_NAMES[field])
+    field, name = named[0]
+    prefix = name.removesuffix(_NAMES[field]) if name.endswith(_NAMES[field]) else ""
     return _checked(file, {each: prefix + name for each, name in _NAMES.items()}, found)
 
 

@@ -53,6 +53,8 @@ def write_atomically(option: str, file: Path, text: str) -> None:
         if mode is None:
             file.write_text(text, encoding="utf-8")
             return
+        if target.exists() and not os.access(target, os.W_OK):  # replacing would not ask
+            raise PermissionError(errno.EACCES, "it is read-only")
         try:
             _replace(target, text, mode)
         except OSError as error:

@@ -6,8 +6,7 @@ Only literal values are read. Other values, such as ``process.env.NAME``, become
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 _TOKEN = re.compile(
@@ -23,7 +22,10 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0
 _LAST_CHARACTER = 0x10FFFF
 _CONSTANTS = {"true": True, "false": False, "null": None, "undefined": None}
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
-_MAX_DEPTH = 100
+_MODIFIERS = {"async", "get", "set", "*"}
+"""What can precede the name of a method: https://tc39.es/ecma262/#prod-MethodDefinition"""
+_STATEMENTS = {"if", "for", "while", "switch", "catch", "with", "function"}
+"""Names before parentheses and a block that are not methods."""
 
 
 class _Token(NamedTuple):
@@ -44,85 +46,145 @@ class _NotALiteralError(Exception):
     """The braces are not an object literal, but for example a block."""
 
 
-def object_literals(source: str) -> Iterator[dict[str, Any]]:
-    """Yield the outermost object literals of a program."""
+@dataclass(frozen=True)
+class ObjectLiteral:
+    """An object literal of a program.
+
+    Args:
+        value: its keys and values.
+        class_name: the class, if the object is the first argument of ``new NAME(...)``.
+    """
+
+    value: dict[str, Any]
+    class_name: str | None = None
+
+
+def object_literals(source: str) -> list[ObjectLiteral]:
+    """Return the object literals of a program, except those that are values in another one."""
     tokens = [
         _Token(str(match.lastgroup), match[0], match.start(), match.end())
         for match in _TOKEN.finditer(source)
         if match.lastgroup != "space"
     ]
-    parser = _Parser(source, tokens)
-    at = 0
-    while at < len(tokens):
+    parser = _Parser(source, tokens, _closing_brackets(tokens))
+    # From the last to the first, so that each object finds the objects in it.
+    for at in reversed(range(len(tokens))):
         if tokens[at].text == "{":
-            try:
-                value, at = parser.object_at(at)
-            except _NotALiteralError:
-                at += 1
-            else:
-                yield value
-        else:
-            at += 1
+            parser.read_object(at)
+    return [ObjectLiteral(parser.objects[at], parser.class_before(at)) for at in sorted(parser.objects)]
+
+
+def _closing_brackets(tokens: list[_Token]) -> dict[int, int]:
+    """Return the index of the closing bracket, by that of the opening one."""
+    closing: dict[int, int] = {}
+    opened: list[int] = []
+    for at, token in enumerate(tokens):
+        if token.text in _CLOSING:
+            opened.append(at)
+        elif opened and token.text == _CLOSING[tokens[opened[-1]].text]:
+            closing[opened.pop()] = at
+    return closing
 
 
 @dataclass(frozen=True)
 class _Parser:
     source: str
     tokens: list[_Token]
+    closing: dict[int, int]
+    objects: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The objects that were read and are not values in another one, by the index of the opening brace."""
 
-    def object_at(self, at: int, depth: int = 0) -> tuple[dict[str, Any], int]:
-        """Return the object that begins at a token, and the index of the token after it."""
-        if depth > _MAX_DEPTH:
-            raise _NotALiteralError
+    def read_object(self, at: int) -> None:
+        """Add the object that begins at a token to the objects, if it is one."""
+        inner: list[int] = []
+        try:
+            found = self._members(at, inner)
+        except _NotALiteralError:
+            return
+        for each in inner:
+            del self.objects[each]
+        self.objects[at] = found
+
+    def class_before(self, at: int) -> str | None:
+        """Return NAME if a token follows ``new NAME(``."""
+        before = [token.text for token in self.tokens[max(at - 3, 0) : at]]
+        return before[1] if before[:1] == ["new"] and before[2:] == ["("] else None
+
+    def _members(self, at: int, inner: list[int]) -> dict[str, Any]:
+        """Return the members of the object that begins at a token.
+
+        Args:
+            at: the index of the token.
+            inner: receives the indexes of the objects that are values.
+        """
         found: dict[str, Any] = {}
         at += 1
         while (token := self._token(at)).text != "}":
+            following = self._token(at + 1)
             if token.text == "...":
                 at = self._end_of_value(at)
-            elif token.kind in {"string", "name"}:
-                key = _unquoted(token)
-                if self._token(at + 1).text == ":":
-                    found[key], at = self._value_at(at + 2, depth)
-                elif self._token(at + 1).text in {",", "}"}:  # a variable, or a name of an import
-                    at += 1
-                else:
-                    raise _NotALiteralError
+            elif token.text in _MODIFIERS and (following.kind in {"string", "name"} or following.text in {"[", "*"}):
+                at += 1
+                continue
+            elif token.kind in {"string", "name"} and following.text == ":":
+                found[_unquoted(token)] = self._value(at + 2, inner)
+                at = self._end_of_value(at + 2)
+            elif token.kind == "name" and following.text in {",", "}"}:  # a variable, or a name of an import
+                found[token.text] = Expression(token.text)
+                at += 1
             else:
-                raise _NotALiteralError
+                at = self._end_of_other_member(at)
             if self._token(at).text == ",":
                 at += 1
             elif self._token(at).text != "}":
                 raise _NotALiteralError
-        return found, at + 1
+        return found
 
-    def _value_at(self, at: int, depth: int) -> tuple[Any, int]:
+    def _end_of_other_member(self, at: int) -> int:
+        """Return the index of the token after a method, or after a member with a computed name."""
+        token = self._token(at)
+        if token.text == "[":
+            at = self._close_of(at)
+            if self._token(at + 1).text == ":":
+                return self._end_of_value(at + 2)
+        elif token.kind not in {"string", "name"} or token.text in _STATEMENTS:
+            raise _NotALiteralError
+        if self._token(at + 1).text != "(":
+            raise _NotALiteralError
+        at = self._close_of(at + 1) + 1
+        if self._token(at).text == ":":  # the type of the result
+            while self._token(at).text not in {"{", ",", ";", "}"}:
+                at += 1
+        if self._token(at).text != "{":
+            raise _NotALiteralError
+        return self._close_of(at) + 1
+
+    def _value(self, at: int, inner: list[int]) -> Any:
         token, end = self._token(at), self._end_of_value(at)
-        following = self._token(at + 1)
-        if token.text == "{":
-            value, after = self.object_at(at, depth + 1)
-            if after == end:
-                return value, end
-        elif end == at + 1 or following.text == "as":  # `as const` of TypeScript
+        end_of_literal = self._close_of(at) + 1 if token.text == "{" else at + 1
+        # TypeScript: https://www.typescriptlang.org/docs/handbook/2/everyday-types.html#type-assertions
+        if end == end_of_literal or self._token(end_of_literal).text in {"as", "satisfies"}:
+            if token.text == "{" and at in self.objects:
+                inner.append(at)
+                return self.objects[at]
             if token.kind == "string" and not (token.text.startswith("`") and "${" in token.text):
-                return _unquoted(token), end
+                return _unquoted(token)
             if token.text in _CONSTANTS:
-                return _CONSTANTS[token.text], end
-        return Expression(self.source[token.start : self._token(end - 1).end]), end
+                return _CONSTANTS[token.text]
+        return Expression(self.source[token.start : self._token(end - 1).end])
 
     def _end_of_value(self, at: int) -> int:
         """Return the index of the comma or bracket that ends the value."""
-        closing: list[str] = []
-        while True:
-            text = self._token(at).text
-            if not closing and text in {",", "}", "]", ")"}:
-                return at
-            if text in _CLOSING:
-                closing.append(_CLOSING[text])
-            elif closing and text == closing[-1]:
-                closing.pop()
-            elif text == ";":
+        while (text := self._token(at).text) not in {",", "}", "]", ")"}:
+            if text == ";":
                 raise _NotALiteralError
-            at += 1
+            at = self._close_of(at) + 1 if text in _CLOSING else at + 1
+        return at
+
+    def _close_of(self, at: int) -> int:
+        if at not in self.closing:
+            raise _NotALiteralError
+        return self.closing[at]
 
     def _token(self, at: int) -> _Token:
         if at >= len(self.tokens):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Collection, Mapping
 from typing import Any
 
-_INDENT = re.compile(r"\A\s*\{\r?\n([ \t]+)")
+_NUMBER = f"number {uuid.uuid4()} "
+_NUMBERS = re.compile(rf'"{_NUMBER}([^"]+)"')
+_INDENT = re.compile(r"\A\ufeff?\s*\{\r?\n([ \t]+)")
 
 
 class CannotMergeError(Exception):
@@ -15,16 +18,22 @@ class CannotMergeError(Exception):
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """Return the JSON object in a text.
+    """Return the JSON object in a text, with numbers as texts that :func:`dump` writes as they were.
 
     Raises:
         CannotMergeError: the text is no JSON object, or a key occurs twice.
     """
     try:
         document = json.loads(
-            text.removeprefix("\ufeff"), object_pairs_hook=_without_duplicates, parse_constant=_reject
+            text.removeprefix("\ufeff"),
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_reject,
+            parse_float=_NUMBER.__add__,
+            parse_int=_NUMBER.__add__,
         )
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise CannotMergeError("it has too many nested objects") from None
+    except ValueError as error:
         raise CannotMergeError(f"it is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise CannotMergeError("it is not a JSON object")
@@ -78,9 +87,18 @@ def merge_outputs(existing: Mapping[str, Any], generated: Mapping[str, Any], nam
 
 
 def dump(document: Mapping[str, Any], existing: str = "") -> str:
-    """Return a document as text, indented like the existing text."""
+    """Return a document as text, with the indentation, escapes and line ends of the existing text.
+
+    Raises:
+        CannotMergeError: the document has too many nested objects.
+    """
     found = _INDENT.match(existing)
-    return json.dumps(document, indent=found[1] if found else 2, ensure_ascii=False) + "\n"
+    try:
+        text = json.dumps(document, indent=found[1] if found else 2, ensure_ascii="\\u" in existing) + "\n"
+    except RecursionError:
+        raise CannotMergeError("it has too many nested objects") from None
+    text = _NUMBERS.sub(r"\1", text)
+    return text.replace("\n", "\r\n") if "\r\n" in existing else text
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

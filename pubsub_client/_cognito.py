@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar
 from weakref import WeakSet
 
 import boto3
@@ -122,6 +122,10 @@ class CognitoSession:
             endpoint_url=endpoint_url,
             self_attach_url=outputs.get(Output.SELF_ATTACH_URL),
         )
+
+    def __reduce__(self) -> NoReturn:
+        """Raise ConfigurationError: ``multiprocessing`` cannot pass a session to another process."""
+        raise ConfigurationError("a CognitoSession cannot be passed to another process; create one in each process")
 
     async def sign_in(self, user_name: str, password: str) -> None:
         """Sign in with a password by SRP, which does not send the password.

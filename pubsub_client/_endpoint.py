@@ -27,11 +27,15 @@ from pubsub_client.exceptions import ConfigurationError
 
 _BARE_HOST = re.compile(r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(?P<port>[0-9]{1,5}))?")
 _ADDRESS = re.compile(
-    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?:/+|(?=[A-Za-z])))?(?P<bare>[^/?#]*)(?P<path>.*)", re.DOTALL
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?:/+|(?=[A-Za-z])))*(?P<bare>[^/?#]*)(?P<path>.*)", re.DOTALL
 )
 # https://docs.aws.amazon.com/iot/latest/developerguide/iot-connect-devices.html (device data endpoints)
+# China (Beijing) has ".ats": https://github.com/aws/aws-iot-device-sdk-java/pull/41. The names data and greengrass are
+# not those of an account: https://github.com/boto/botocore/blob/develop/botocore/data/endpoints.json and
+# https://docs.aws.amazon.com/greengrass/v1/developerguide/gg-core.html
 _AWS_IOT_NAME = re.compile(
-    r"(?P<prefix>[a-z0-9]+)(?P<ats>-ats)?\.iot\.(?P<region>[a-z]+(?:-[a-z]+)+-[0-9]+)\."
+    r"(?P<prefix>(?!(?:data|greengrass)\b)[a-z0-9]+)(?P<ats>-ats|\.ats(?=\.iot\.cn-))?"
+    r"\.iot\.(?P<region>[a-z]+(?:-[a-z]+)+-[0-9]+)\."
     r"(?:amazonaws\.(?:com(?:\.cn)?|eu)|(?:[a-z0-9-]+\.)*localhost)(?::[0-9]{1,5})?",
     re.IGNORECASE,
 )
@@ -67,10 +71,10 @@ class EndpointName:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Split a text into these parts; accepts any text."""
-        address = _ADDRESS.fullmatch(text.strip())
+        address = _ADDRESS.fullmatch(text.strip(" \t\r\n\"'"))
         if address is None:  # the pattern matches everything
             raise AssertionError(text)
-        scheme, bare, path = address.groups()
+        scheme, bare, path = address["scheme"], address["bare"].removesuffix("."), address["path"]
         name = _AWS_IOT_NAME.fullmatch(bare)
         if name is None:
             return cls(bare, scheme, path)
@@ -80,6 +84,11 @@ class EndpointName:
     def host(self) -> str:
         """The host without a port, in lower case."""
         return self.bare.partition(":")[0].lower()
+
+    @property
+    def port(self) -> str:
+        """The text after the host's colon; empty if there is none."""
+        return self.bare.partition(":")[2]
 
     @property
     def is_bare(self) -> bool:

@@ -40,6 +40,11 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(after_in_child=_count_fork)
 
 
+def forks() -> int:
+    """Return the number of forks between the first process and this one."""
+    return _Process.forks
+
+
 def start_threads() -> None:
     """Record that awscrt starts its threads in this process.
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
-from typing import Literal, Self
+from typing import Literal, NoReturn, Self
 
 from pubsub_client._backoff import Backoff
 from pubsub_client._connection import ConnectionState, ReconnectingConnection, StateChange, States
@@ -93,6 +93,10 @@ class PubSub:
         self._states = States()
         self._subscriptions = SubscriptionRegistry()
         self._connection: ReconnectingConnection | None = None
+
+    def __reduce__(self) -> NoReturn:
+        """Raise ConfigurationError: ``multiprocessing`` cannot pass a client to another process."""
+        raise ConfigurationError("a PubSub cannot be passed to another process; create one in each process")
 
     async def __aenter__(self) -> Self:
         """Connect: see :meth:`connect`."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from awscrt import mqtt5
 
+from pubsub_client._guards import forks
 from pubsub_client._messages import Packet
 from pubsub_client._provider import Provider, UpgradeRequest
 
@@ -27,15 +28,23 @@ _MAX_CALLS_PER_RUN = 100
 
 
 class ClientId:
-    """An MQTT client id: a fixed one, or a random one after a prefix that is set when the client connects."""
+    """An MQTT client id: a fixed one, or a random one after a prefix that is set when the client connects.
+
+    The random one differs in each process, because a server may create its client before it forks its workers.
+    """
 
     def __init__(self, given: str | None = None) -> None:
         self.prefix = ""
         self._given = given
         self._random = str(uuid.uuid4())
+        self._forks = forks()
 
     def __str__(self) -> str:
-        return f"{self.prefix}{self._random}" if self._given is None else self._given
+        if self._given is not None:
+            return self._given
+        if self._forks != forks():
+            self._random, self._forks = str(uuid.uuid4()), forks()
+        return f"{self.prefix}{self._random}"
 
     def __repr__(self) -> str:
         return repr(str(self))

@@ -29,9 +29,23 @@ _AMPLIFY = "aws-amplify"
 _PUBSUB = "@aws-amplify/pubsub"
 _CORE = "@aws-amplify/core"
 _AUTH = "@aws-amplify/auth"
-_LOCK_FILES = ("package-lock.json", "yarn.lock", "pnpm-lock.yaml")
+_LOCK_FILES = {
+    "npm-shrinkwrap.json": "npm install --prefix",
+    "package-lock.json": "npm install --prefix",
+    "yarn.lock": "yarn --cwd",
+    "pnpm-lock.yaml": "pnpm add --dir",
+    "bun.lock": "bun add --cwd",
+    "bun.lockb": "bun add --cwd",
+}
+"""The lock files, with the command that installs into a directory."""
+_NOT_READ = {"bun.lock", "bun.lockb"}
+_CONFLICT = "<<<<<<< "
+_SECTIONS = ("peerDependencies", "optionalDependencies", "devDependencies", "dependencies")
+"""The sections of package.json, the most important last."""
 _SEPARATE_SINCE = 6
 """The first major version of ``aws-amplify`` without PubSub."""
+# https://docs.npmjs.com/cli/using-npm/package-spec (aliases), https://yarnpkg.com/protocol/workspace
+_PROTOCOL = re.compile(r"(?:npm:(?:@?[^@]+@)?|workspace:)")
 _ONE_MAJOR = re.compile(r"[\^~=v\s]*([0-9]+)(?:\.[0-9xX*]+){0,2}(?:[-+][0-9A-Za-z.+-]*)?")
 _NAME = r"(?P<name>(?:@[^/@\"']+/)?[^@/\"'\s]+)"
 # Both versions of the format: https://yarnpkg.com/configuration/yarnrc, https://classic.yarnpkg.com/en/docs/yarn-lock
@@ -52,12 +66,14 @@ class FrontEndPackages:
         requested: the versions or ranges in package.json, by package name.
         lock_file: the lock file of the package, or of its workspace; None if there is none.
         locked: the versions in the lock file, by package name; None without a readable lock file.
+        unread: why there is no readable lock file.
     """
 
     file: Path
     requested: Mapping[str, str]
     lock_file: Path | None
     locked: Mapping[str, set[str]] | None
+    unread: str = "there is no lock file"
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -68,22 +84,31 @@ class FrontEndPackages:
         """
         document = _read_json(file)
         requested: dict[str, str] = {}
-        for section in ("devDependencies", "dependencies"):
+        for section in _SECTIONS:
             found = document.get(section, {})
             if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
                 raise PreconditionError(f"--package-json: {section} in {file} must be an object of names and versions")
             requested |= found
-        lock_file = _find_lock_file(file)
-        return cls(file, requested, lock_file, _locked_versions(lock_file) if lock_file else None)
+        lock_files = _find_lock_files(file)
+        if not lock_files:
+            return cls(file, requested, None, None)
+        lock_file = lock_files[0]
+        if len(lock_files) > 1:
+            names = " and ".join(each.name for each in lock_files)
+            return cls(file, requested, lock_file, None, f"{lock_file.parent} has {names}, and only one can be in use")
+        return cls(file, requested, lock_file, _locked_versions(lock_file), f"{lock_file} was not read")
 
     @property
     def fix(self) -> str:
         """The command that installs the newest release of both packages with the app's major version."""
-        place = "" if self.file.parent.resolve() == Path.cwd() else f"--prefix {shlex.quote(str(self.file.parent))} "
+        install, _, option = _LOCK_FILES[self.lock_file.name if self.lock_file else "package-lock.json"].rpartition(" ")
+        if self.file.parent.resolve() != Path.cwd():
+            install += f" {option} {shlex.quote(str(self.file.parent))}"
+        add = " add" if install.startswith("yarn") else ""
         majors = [major_of(self.requested[name]) for name in self._names]
         version = next((f"@{each}" for each in majors if each), "@latest")
         names = [_CORE, _AUTH, _PUBSUB] if self._is_modular else [_AMPLIFY, _PUBSUB]
-        return f"npm install {place}{' '.join(name + version for name in names)}"
+        return f"{install}{add} {' '.join(name + version for name in names)}"
 
     @property
     def versions(self) -> str:
@@ -154,21 +179,20 @@ class FrontEndPackages:
 
 def major_of(version: str) -> int | None:
     """Return the major version of an exact version, or of a caret, tilde or x-range; None for other forms."""
-    match = _ONE_MAJOR.fullmatch(version.strip())
+    match = _ONE_MAJOR.fullmatch(_PROTOCOL.sub("", version.strip(), count=1))
     return int(match[1]) if match else None
 
 
-def _find_lock_file(file: Path) -> Path | None:
-    """Return the lock file next to package.json, or that of its workspace's root.
+def _find_lock_files(file: Path) -> list[Path]:
+    """Return the lock files next to package.json, or those of its workspace's root.
 
     https://github.com/npm/cli/blob/latest/docs/lib/content/using-npm/workspaces.md and https://pnpm.io/workspaces
     """
     own, *above = file.resolve().parents
     for directory in (own, *(each for each in above if _is_workspace_root(each))):
-        for name in _LOCK_FILES:
-            if (directory / name).is_file():
-                return directory / name
-    return None
+        if found := [directory / name for name in _LOCK_FILES if (directory / name).is_file()]:
+            return found
+    return []
 
 
 def _is_workspace_root(directory: Path) -> bool:
@@ -178,17 +202,25 @@ def _is_workspace_root(directory: Path) -> bool:
 
 def _locked_versions(lock_file: Path) -> dict[str, set[str]] | None:
     """Return the versions in a lock file, by package name; None if its format is unknown."""
+    if lock_file.name in _NOT_READ:
+        return None
     versions: defaultdict[str, set[str]] = defaultdict(set)
     if lock_file.suffix == ".json":
         document = _read_json(lock_file)
-        for place, package in document.get("packages", {}).items():
-            if place and (version := package.get("version")):
-                versions[place.rpartition("node_modules/")[2]].add(str(version))
-        if "packages" not in document:  # lockfileVersion 1, before npm 7
-            _add_dependencies(document, versions)
+        try:
+            for place, package in document.get("packages", {}).items():
+                if place and (version := package.get("version")):
+                    versions[place.rpartition("node_modules/")[2]].add(str(version))
+            if "packages" not in document:  # lockfileVersion 1, before npm 7
+                _add_dependencies(document, versions)
+        except AttributeError:  # a part is not an object
+            return None
     else:
+        text = read_text(_OPTION, lock_file)
+        if _CONFLICT in text:
+            return None
         pattern = _YARN_PACKAGE if lock_file.name == "yarn.lock" else _PNPM_PACKAGE
-        for match in pattern.finditer(read_text(_OPTION, lock_file)):
+        for match in pattern.finditer(text):
             versions[match["name"]].add(match["version"])
     return versions or None
 
@@ -242,10 +274,9 @@ class PackagesMatch(BlockingCheck):
                 fix="Compare the versions yourself: npm ls aws-amplify @aws-amplify/pubsub @aws-amplify/core",
             )
         if packages.locked is None:
-            found = f"{packages.lock_file} was not read" if packages.lock_file else "there is no lock file"
             return unknown(
-                f"{packages.versions} match in {file}, but the installed versions are not known: {found}. The check "
-                "reads package-lock.json, yarn.lock and pnpm-lock.yaml.",
+                f"{file} lists {packages.versions}, but the installed versions are not known: {packages.unread}. The "
+                "check reads package-lock.json, yarn.lock and pnpm-lock.yaml.",
                 resource=str(file),
                 fix="Give the package.json in the directory of the lock file, or compare the versions yourself: "
                 "npm ls aws-amplify @aws-amplify/pubsub @aws-amplify/core",

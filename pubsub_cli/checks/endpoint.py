@@ -19,6 +19,10 @@ from pubsub_client.outputs import Output
 
 _ATS = "iot:Data-ATS"
 _DESCRIBE = AwsCommand("iot", "DescribeEndpoint", {"endpointType": _ATS})
+# https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
+_PORT = "443"
+_NOT_DEFINED = {"undefined", "null", "mqtt"}
+"""What JavaScript writes for a variable without a value, and the path of a URL without a host."""
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 _ACCEPTED_BY_AWS = timedelta(minutes=5)
 _NOT_SET_BY_NTP = timedelta(minutes=1)
@@ -44,12 +48,20 @@ class EndpointIsRight(BlockingCheck):
         given = ids.endpoint if ids else context.output(Output.PUBSUB_ENDPOINT)
         name = EndpointName.parse(given)
         finding = _judge_host(context, name)
-        if finding.status is Status.PASSED and not _has_usual_form(given, name):
+        if finding.status is not Status.PASSED:
+            return finding
+        if name.port not in ("", _PORT) and not _is_local(name):
+            return failed(
+                f"The host is right, but the port is {name.port}: AWS IoT accepts WebSockets only on port {_PORT}.",
+                resource=given,
+                fix=_use(name.host),
+            )
+        if not _has_usual_form(given, name):
             return warning(
                 f"The host is right, but {given} has neither of the two forms: Amplify's PubSub takes only "
                 f"{name.amplify_url}, all other clients take only the host.",
                 resource=given,
-                fix=_use(name.bare),
+                fix=_use(name.host),
             )
         return finding
 
@@ -139,8 +151,11 @@ def _is_custom_domain(context: Context, host: str) -> bool:
 
 def _has_usual_form(given: str, name: EndpointName) -> bool:
     """Return whether an endpoint is a host, or a URL as Amplify's PubSub takes it; without TLS only on this machine."""
-    local = name.host == "localhost" or name.host.endswith(".localhost")
-    return given in {name.bare, name.amplify_url} or (local and given == f"ws://{name.bare}/mqtt")
+    return given in {name.bare, name.amplify_url} or (_is_local(name) and given == f"ws://{name.bare}/mqtt")
+
+
+def _is_local(name: EndpointName) -> bool:
+    return name.host == "localhost" or name.host.endswith(".localhost")
 
 
 def _judge_host(context: Context, name: EndpointName) -> Finding:
@@ -152,7 +167,7 @@ def _judge_host(context: Context, name: EndpointName) -> Finding:
     fixes: tuple[str | AwsCommand, ...] = (_use(described),) if described else (_DESCRIBE, _use("HOST"))
     if problem := _unfinished(name):
         set_region = (f"Set the region of the front end's PubSub to {region}.",) if signed not in (None, region) else ()
-        return failed(f"{name.bare} {problem}.", resource=name.bare, fix=(*set_region, *fixes))
+        return failed(f"{name.bare or 'The endpoint'} {problem}.", resource=name.bare, fix=(*set_region, *fixes))
     fix: Fix = fixes
     if signed and signed != (name.region or region):
         return failed(
@@ -185,15 +200,17 @@ def _unfinished(name: EndpointName) -> str | None:
         return "contains a placeholder of a guide or template: write the account's endpoint"
     if name.host.count(".amazonaws.com") > 1:
         return "has the domain twice, because the front end appends it to a complete host"
+    if not name.host or not _NOT_DEFINED.isdisjoint(name.host.split(".")):
+        return "has no value: the front end's setting for the endpoint is empty or not defined"
     if "." not in name.host and name.host != "localhost":
-        return "is not a host: the front end's setting for the endpoint is empty or not defined"
+        return "is not a complete host name"
     return None
 
 
 def _problems(name: EndpointName, region: str, described: str | None) -> list[str]:
     """Return what is known to be wrong with a bare name."""
     if name.prefix is None:
-        return ["is not an endpoint for MQTT clients, PREFIX-ats.iot.REGION.amazonaws.com, so it accepts no WebSocket"]
+        return ["does not have the form of an account's endpoint for MQTT clients, PREFIX-ats.iot.REGION.amazonaws.com"]
     problems = []
     if not name.ats:
         problems.append(

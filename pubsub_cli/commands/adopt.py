@@ -17,7 +17,6 @@ from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, Adopt
 from pubsub_cli.app_config import AppConfig, region_of_ids
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.errors import PreconditionError
 from pubsub_cli.output import CommandResult, emit
 from pubsub_client.outputs import LEAST_PRIVILEGE, TRIGGERS, AccessMode, AttachmentMode
 from pubsub_client.policy_document import check_shared_topics, check_smoke_test_topics, check_topic_pattern
@@ -116,9 +115,11 @@ def adopt(
     front_end_client_id = None
     if config:
         app = AppConfig.read(config)
-        if not (user_pool_id or identity_pool_id or app.user_pool_id or app.identity_pool_id):
-            raise PreconditionError(f"--config: {app.missing('user_pool_id', 'identity_pool_id')}: nothing to adopt")
-        if not user_pool_client_id and user_pool_id in (None, app.user_pool_id):
+        ids: dict[str, object] = {"user_pool_id": user_pool_id, "identity_pool_id": identity_pool_id}
+        known = any(ids.values()) or app.user_pool_id or app.identity_pool_id
+        app.check(ids, required=() if known else ids)
+        if not user_pool_client_id and app.is_client_of(user_pool_id):
+            app.check({"user_pool_client_id": None}, required=())
             front_end_client_id = app.user_pool_client_id
         user_pool_id = user_pool_id or app.user_pool_id
         identity_pool_id = identity_pool_id or app.identity_pool_id

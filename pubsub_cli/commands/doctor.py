@@ -149,18 +149,15 @@ class DeploymentIdOptions:
         if self.config is None:
             return self, None
         app = AppConfig.read(self.config)
+        required = ("user_pool_id", "identity_pool_id", "endpoint")
+        optional = ("user_pool_client_id",) if app.is_client_of(self.user_pool_id) else ()
+        given = {each: getattr(self, each) for each in (*required, *optional)}
+        app.check(given, required)
         ids = replace(
             self,
-            user_pool_id=self.user_pool_id or app.user_pool_id,
-            user_pool_client_id=self.user_pool_client_id or app.user_pool_client_id,
-            identity_pool_id=self.identity_pool_id or app.identity_pool_id,
-            endpoint=self.endpoint or app.endpoint,
+            **{each: value or getattr(app, each) for each, value in given.items()},
             policy_name=self.policy_name or app.policy_name or USUAL_POLICY_NAME,
         )
-        lacking = [name for name in ("user_pool_id", "identity_pool_id", "endpoint") if not getattr(ids, name)]
-        if lacking:
-            options_ = ", ".join(f"--{name.replace('_', '-')}" for name in lacking)
-            raise PreconditionError(f"--config: {app.missing(*lacking)}; add the value, or give {options_}")
         return ids, app.pubsub_region
 
     def deployment_ids(self, region: str | None, token: IdToken | None, *, as_operator: bool) -> DeploymentIds | None:

@@ -162,3 +162,29 @@ def test_root_key_connects_without_session_token(account: Account) -> None:
     root = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], "")
     with connected(account.cloud, root, unique("client")) as mqtt:
         assert mqtt.publish("orders/1") == 0
+
+
+THING = "${iot:Connection.Thing.ThingName}"
+
+
+def test_client_id_must_be_the_name_of_a_thing_of_the_identity(account: Account) -> None:
+    iot, user, name = account.cloud.client("iot"), account.user(), unique("lamp")
+    attribute = {"StringEquals": {"iot:Connection.Thing.Attributes[room]": "hall"}}
+    attached = {"Bool": {"iot:Connection.Thing.IsAttached": "true"}}
+    account.attach(
+        user.identity_id,
+        allow(account, f"client/{THING}", action="iot:Connect"),
+        allow(account, f"topic/{THING}/*", action="iot:Publish") | {"Condition": attribute | attached},
+    )
+    iot.create_thing(thingName=name, attributePayload={"attributes": {"room": "hall"}})
+    with websocket(account.cloud, user.credentials) as mqtt:
+        assert mqtt.connect(name) is None
+    iot.attach_thing_principal(thingName=name, principal=user.identity_id)
+    with websocket(account.cloud, user.credentials) as mqtt:
+        assert mqtt.connect(unique("other")) is None
+    with connected(account.cloud, user.credentials, name) as mqtt:
+        assert mqtt.publish(f"{name}/on") == 0
+    iot.detach_thing_principal(thingName=name, principal=user.identity_id)
+    assert iot.list_principal_things(principal=user.identity_id)["things"] == []
+    with websocket(account.cloud, user.credentials) as mqtt:
+        assert mqtt.connect(name) is None

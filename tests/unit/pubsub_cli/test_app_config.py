@@ -75,19 +75,19 @@ def test_every_file_has_a_case() -> None:
 @pytest.mark.parametrize(
     ("name", "missing"),
     [
-        ("amplify_outputs_v1_3.json", "custom.pubsub.endpoint; add the value, or give --endpoint"),
+        ("amplify_outputs_v1_3.json", "custom.pubsub.endpoint; change the file, or give --endpoint"),
         (
             "amplify_outputs_imported.json",
-            "auth.identity_pool_id and no custom.pubsub.endpoint; add the value, or give --identity-pool-id, "
+            "auth.identity_pool_id and no custom.pubsub.endpoint; change the file, or give --identity-pool-id, "
             "--endpoint",
         ),
         (
             "amplify_outputs_without_auth.json",
-            "auth.user_pool_id and no auth.identity_pool_id and no custom.pubsub.endpoint; add the value",
+            "auth.user_pool_id and no auth.identity_pool_id and no custom.pubsub.endpoint; change the file",
         ),
-        ("aws-exports.js", "aws_pubsub_endpoint; add"),
-        ("amplifyconfiguration.json", "aws_pubsub_endpoint; add"),
-        ("amplifyconfiguration_mobile.json", "AWS IoT endpoint; add"),
+        ("aws-exports.js", "aws_pubsub_endpoint; change"),
+        ("amplifyconfiguration.json", "aws_pubsub_endpoint; change"),
+        ("amplifyconfiguration_mobile.json", "AWS IoT endpoint; change"),
     ],
 )
 @pytest.mark.usefixtures("no_credentials")
@@ -100,7 +100,7 @@ def test_doctor_names_the_keys_that_a_file_lacks(name: str, missing: str) -> Non
 @pytest.mark.usefixtures("no_credentials")
 def test_adopt_names_the_keys_of_pools_that_a_file_lacks() -> None:
     done = CliRunner().invoke(app, ["adopt", "--config", str(FILES / "amplify_outputs_without_auth.json")])
-    assert "has no auth.user_pool_id and no auth.identity_pool_id: nothing to adopt" in str(done.exception)
+    assert "has no auth.user_pool_id and no auth.identity_pool_id; change the file" in str(done.exception)
 
 
 @pytest.mark.parametrize(
@@ -114,31 +114,56 @@ def test_adopt_names_the_keys_of_pools_that_a_file_lacks() -> None:
             '{"name": "shop", "version": "1.0.0", "dependencies": {}}',
             "is not a configuration that is supported",
         ),
-        ("amplify_outputs.json", '{"auth": {"user_pool_id": 7}}', "auth.user_pool_id in FILE must be a text"),
+        (
+            "amplify_outputs.json",
+            '{"auth": {"user_pool_id": 7}}',
+            "FILE has no auth.identity_pool_id and no custom.pubsub.endpoint, and auth.user_pool_id must be a text; ",
+        ),
         (
             "amplify_outputs.json",
             '{"auth": {"user_pool_id": "<your-user-pool>"}}',
-            "auth.user_pool_id in FILE is '<your-user-pool>', which is not a user pool id",
+            "and auth.user_pool_id is '<your-user-pool>', which is not a user pool id",
         ),
         (
             "aws-exports.js",
             "export default { aws_user_pools_id: import.meta.env.VITE_POOL }",
-            "aws_user_pools_id in FILE is code, import.meta.env.VITE_POOL, which is not run",
+            "and aws_user_pools_id is code that is not run (import.meta.env.VITE_POOL)",
         ),
         ("aws-exports.js", "export default 1;", "contains no object with literal values"),
         (
             "amplify_outputs.json",
             f'{{"custom": {{"a": "{HOST}", "b": "xyz-ats.iot.us-east-1.amazonaws.com"}}}}',
-            "has several endpoints, custom.a, custom.b: give --endpoint",
+            f"and custom.a is '{HOST}' but custom.b is 'xyz-ats.iot.us-east-1.amazonaws.com'; change",
         ),
         (".env", "SECRET=1\n", "has none of the names of `pubsub outputs --format env`"),
         (
             ".env.local",
             "VITE_PUBSUB_ENDPOINT=a\nREACT_APP_PUBSUB_ENDPOINT=b",
-            "VITE_PUBSUB_ENDPOINT and REACT_APP_PUBSUB_ENDPOINT in FILE have different values",
+            "and VITE_PUBSUB_ENDPOINT is 'a' but REACT_APP_PUBSUB_ENDPOINT is 'b'",
         ),
         (".env", "VITE_PUBSUB_ENDPOINT=a", "has no VITE_USER_POOL_ID and no VITE_IDENTITY_POOL_ID;"),
         ("amplify_outputs.json", None, "cannot be read: No such file"),
+        ("amplify_outputs.json", "\n", "FILE is empty"),
+        ("amplify_outputs.json", "<!doctype html>", "is not JSON: Expecting value"),
+        ("amplify_outputs.json", '{"a":' * 100_000, "has too many nested objects"),
+        ("aws-exports.js", "x = " + "{a:" * 20_000 + "1" + "}" * 20_000, "is not a configuration that is supported"),
+        ("amplifyconfiguration.dart", "const a = '';", "has no text in ''' with the configuration"),
+        ("App.js", "import a from './aws-exports'; Amplify.configure(a)", "give the imported file"),
+        (
+            "outputs.json",
+            '{"Shop": {"UserPoolId": "eu-west-1_a"}, "Office": {"UserPoolId": "eu-west-1_b"}}',
+            "has several deployments, Shop and Office: give a file with one",
+        ),
+        (
+            "config.js",
+            "const dev = {aws_user_pools_id: 'eu-west-1_a'}; const prod = {aws_user_pools_id: 'eu-west-1_b'}",
+            "aws_user_pools_id is 'eu-west-1_a' or 'eu-west-1_b'; change the file, or give",
+        ),
+        (
+            "App.js",
+            "Amplify.configure({...awsExports, PubSub: {aws_pubsub_region: 'eu-west-1'}})",
+            "has no Auth.userPoolId and no Auth.identityPoolId and no PubSub.aws_pubsub_endpoint; change the file",
+        ),
         ("amplify_outputs.json", b"\xff", "cannot be read: it is not UTF-8 text"),
     ],
 )
@@ -153,6 +178,91 @@ def test_invalid_file_ends_the_doctor_with_one_line(
     assert isinstance(done.exception, PreconditionError)
     assert message.replace("FILE", str(file)) in str(done.exception)
     assert "\n" not in str(done.exception)
+
+
+_IDS = "userPoolId: '{user_pool_id}', identityPoolId: '{identity_pool_id}'".format_map(POOLS)
+_WITHOUT_CLIENT = {name: POOLS[name] for name in ("user_pool_id", "identity_pool_id")}
+
+
+# Forms of public repositories.
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        (
+            "other-clients.ts",
+            "new S3Client({region: 'us-east-1', endpoint: 'http://localhost:4566'}); "
+            f"const c = {{Auth: {{Cognito: {{{_IDS}}}}}}}; new PubSub({{region: 'eu-west-1', endpoint: '{URL}'}})",
+            _WITHOUT_CLIENT | PUBSUB,
+        ),
+        (
+            "functions.js",
+            f"Amplify.configure({{Auth: {{{_IDS}}}, API: {{headers: async () => {{const a = 1; return {{a}};}}, "
+            f"async token() {{return 1;}}, [key]: 1}}, PubSub: {{aws_pubsub_endpoint: '{URL}'}}}})",
+            _WITHOUT_CLIENT | {"endpoint": URL},
+        ),
+        (
+            "method.js",
+            f"export default {{created() {{ Amplify.configure({{Auth: {{{_IDS}}}}}); }}, computed: {{a() {{}}}}}}",
+            _WITHOUT_CLIENT,
+        ),
+        (
+            "types.ts",
+            f"export const config = {{Auth: {{Cognito: {{{_IDS.replace(',', ' satisfies string,')}}}}}}} as const "
+            "satisfies ResourcesConfig;",
+            _WITHOUT_CLIENT,
+        ),
+        (
+            "region-in-code.js",
+            f"Amplify.configure({{Auth: {{{_IDS}}}}}); new AWSIoTProvider({{aws_pubsub_region: config.region, "
+            f"aws_pubsub_endpoint: '{URL}'}})",
+            _WITHOUT_CLIENT | {"endpoint": URL},
+        ),
+        (
+            "two-forms.js",
+            f"const a = {{aws_project_region: 'eu-west-1'}}; Amplify.configure({{Auth: {{Cognito: {{{_IDS}}}}}}})",
+            _WITHOUT_CLIENT,
+        ),
+        ("pubsub.ts", f"new PubSub({{region: 'eu-west-1', endpoint: '{URL}'}})", PUBSUB),
+        (
+            ".env.production",
+            f"NEXT_PUBLIC_USER_POOL_ID={POOLS['user_pool_id']}\r\nNEXT_PUBLIC_IOT_ENDPOINT='{HOST}' # ours\r\n",
+            {"user_pool_id": POOLS["user_pool_id"], "endpoint": HOST},
+        ),
+        (
+            "awsconfiguration.json",
+            json.dumps(
+                {"CredentialsProvider": {"CognitoIdentity": {"Default": {"PoolId": POOLS["identity_pool_id"]}}}}
+            ),
+            {"identity_pool_id": POOLS["identity_pool_id"]},
+        ),
+    ],
+)
+def test_values_are_found_among_code_and_other_values(
+    tmp_path: Path, name: str, text: str, expected: dict[str, str]
+) -> None:
+    file = tmp_path / name
+    file.write_text(text, newline="")
+    assert _values(AppConfig.read(file)) == expected
+
+
+@pytest.mark.usefixtures("no_credentials")
+@pytest.mark.parametrize("command", ["doctor", "adopt"])
+def test_values_in_code_can_be_given_by_options(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "App.js"
+    file.write_text(
+        "Amplify.configure({Auth: {userPoolId: process.env.POOL, userPoolWebClientId: process.env.CLIENT, "
+        f"identityPoolId: '{POOLS['identity_pool_id']}'}}}}); new AWSIoTProvider({{aws_pubsub_endpoint: `${{a}}`}})"
+    )
+    arguments = [command, "--config", str(file)]
+    done = CliRunner().invoke(app, arguments)
+    assert "Auth.userPoolId is code that is not run (process.env.POOL)" in str(done.exception)
+    arguments += ["--user-pool-id", POOLS["user_pool_id"], "--user-pool-client-id", POOLS["user_pool_client_id"]]
+    if command == "doctor":
+        done = CliRunner().invoke(app, arguments)
+        assert f"--config: in {file}, aws_pubsub_endpoint is code" in str(done.exception)
+        arguments += ["--endpoint", HOST]
+    done = CliRunner().invoke(app, arguments)
+    assert "credentials" in str(done.exception)
 
 
 @pytest.mark.usefixtures("no_credentials")
@@ -182,9 +292,9 @@ def test_region_is_that_of_the_ids() -> None:
             "x = {a: `b${c}`, d: 'e' + f, g: 1}",
             [{"a": Expression("`b${c}`"), "d": Expression("'e' + f"), "g": Expression("1")}],
         ),
-        ("x = {...base, a: 'b', c, [d]: 'e'}", []),
-        ("x = {...base, a: 'b', c}", [{"a": "b"}]),
-        ("x = {a: {b: 'c'}, d: f({e: 'g'})}", [{"a": {"b": "c"}, "d": Expression("f({e: 'g'})")}]),
+        ("x = {...base, a: 'b', [d]: 'e'}", [{"a": "b"}]),
+        ("x = {...base, a: 'b', c}", [{"a": "b", "c": Expression("c")}]),
+        ("x = {a: {b: 'c'}, d: f({e: 'g'})}", [{"a": {"b": "c"}, "d": Expression("f({e: 'g'})")}, {"e": "g"}]),
         ("// {a: 'b'}\n/* {c: 'd'} */ x = {e: 'http://f' /* g */} as const", [{"e": "http://f"}]),
         ("function f() { return {a: 'b'}; }", [{"a": "b"}]),
         ("x = {a: 'b'", []),
@@ -194,12 +304,12 @@ def test_region_is_that_of_the_ids() -> None:
 def test_object_literals_of_javascript_are_read_and_code_is_not_run(
     source: str, expected: list[dict[str, Any]]
 ) -> None:
-    assert list(object_literals(source)) == expected
+    assert [each.value for each in object_literals(source)] == expected
 
 
 @given(st.text(alphabet="{}[]():,.'\"`\\/*$ab \n") | st.text())
 def test_any_text_is_accepted_as_javascript(source: str) -> None:
-    list(object_literals(source))
+    object_literals(source)
 
 
 _JSON = st.recursive(
@@ -210,4 +320,4 @@ _JSON = st.recursive(
 @given(st.dictionaries(st.text(min_size=1), _JSON))
 def test_any_json_object_is_read_as_javascript(document: dict[str, Any]) -> None:
     (read,) = object_literals(f"export default {json.dumps(document)};")
-    assert read == document
+    assert read.value == document

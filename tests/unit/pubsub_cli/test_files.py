@@ -44,6 +44,15 @@ def test_new_file_follows_the_umask_and_others_keep_their_mode(tmp_path: Path, b
     assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("new", after)
 
 
+def test_read_only_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text("old")
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write to all files
+    with pytest.raises(PreconditionError, match=r"outputs.json cannot be written: it is read-only"):
+        write_atomically("--file", file, "new")
+    assert file.read_text() == "old"
+
+
 def test_failed_write_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")

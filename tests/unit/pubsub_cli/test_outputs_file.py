@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from pubsub_cli.app import app
 from pubsub_cli.commands import outputs as command
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.json_file import CannotMergeError, merge_objects
+from pubsub_cli.json_file import CannotMergeError, dump, merge_objects
 from tests.unit.pubsub_cli.test_front_end import OUTPUTS
 
 # Sections and keys as in https://docs.amplify.aws/react/reference/amplify_outputs/
@@ -116,6 +116,29 @@ def test_merged_file_keeps_its_indentation_and_order(tmp_path: Path, indent: str
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        '"number": 1.10',
+        '"number": 1E5',
+        '"number": 1e999',
+        '"number": -0',
+        '"number": 0.1000000000000000055511151231257827',
+        f'"number": {"9" * 5000}',
+        r'"escaped": "Gj\u00f8r \ud800"',
+        '"literal": "Gjør"',
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_merged_file_keeps_the_text_of_values_and_its_line_ends(tmp_path: Path, line: str, end: str) -> None:
+    file = tmp_path / "amplify_outputs.json"
+    file.write_bytes(f"{{\n    {line}\n}}\n".replace("\n", end).encode())
+    assert write(file, "--format", "amplify-outputs").exit_code == 0
+    text = file.read_bytes().decode()
+    assert text.startswith(f"{{{end}    {line},{end}    ")
+    assert text.count(end) == text.count("\n")
+
+
+@pytest.mark.parametrize(
     ("form", "content", "reason"),
     [
         ("amplify-outputs", '{"data": {}', "it is not JSON"),
@@ -124,6 +147,7 @@ def test_merged_file_keeps_its_indentation_and_order(tmp_path: Path, indent: str
         ("amplify-outputs", '{"auth": {"aws_region": {}}}', "auth.aws_region is an object, but must be a value"),
         ("amplify-outputs", '{"data": 1, "data": 2}', "it is not JSON: the key 'data' occurs twice"),
         ("amplify-outputs", '{"data": NaN}', "it is not JSON: NaN is not allowed"),
+        ("amplify-outputs", '{"a":' * 100_000, "it has too many nested objects"),
         ("json", "# comment", "it is not JSON"),
         ("aws-exports", "const awsmobile = {};\nexport default awsmobile;\n", "--format aws-exports cannot be merged"),
         ("env", "SECRET=1\n", "--format env cannot be merged"),
@@ -143,6 +167,14 @@ def test_file_that_cannot_be_merged_is_replaced_only_with_force(
     assert file.read_bytes() == before
     assert write(file, "--format", form, "--force").exit_code == 0
     assert file.read_text() == refused.stdout  # the text to paste
+
+
+def test_document_that_is_too_deep_to_write_cannot_be_merged() -> None:
+    document: dict[str, Any] = {}
+    for _ in range(10_000):
+        document = {"a": document}
+    with pytest.raises(CannotMergeError, match="too many nested objects"):
+        dump(document)
 
 
 @pytest.mark.parametrize("form", ["json", "amplify-outputs", "aws-exports", "env"])

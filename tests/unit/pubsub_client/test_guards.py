@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import pickle
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -137,6 +138,22 @@ async def test_new_client_in_a_forked_process_cannot_connect(broker: FakeBroker,
     with pytest.raises(ProcessForked, match="a client was connected before this process was forked"):
         await client().connect()
     assert len(broker.transports) == 1
+
+
+async def test_client_created_before_a_fork_has_another_random_id_after_it(forked: Callable[[], None]) -> None:
+    pubsub, fixed = client(), client(client_id="tablet")
+    before = pubsub.client_id
+    assert pubsub.client_id == before
+    forked()
+    assert pubsub.client_id != before
+    assert pubsub.client_id == pubsub.client_id
+    assert fixed.client_id == "tablet"
+
+
+async def test_client_and_session_cannot_be_pickled_for_another_process(session: CognitoSession) -> None:
+    for each in (client(), session):
+        with pytest.raises(ConfigurationError, match="cannot be passed to another process; create one in each"):
+            pickle.dumps(each)
 
 
 @pytest.mark.parametrize("method", SENDING)

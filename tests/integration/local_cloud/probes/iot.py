@@ -46,6 +46,18 @@ def iot_policies(account: Account) -> bool:
         return mqtt.connect(unique("client")) is None
 
 
+def things(account: Account) -> bool:
+    """A thing is attached to an identity."""
+    iot, name = account.cloud.client("iot"), unique("thing")
+    principal = f"{account.cloud.region}:{uuid.uuid4()}"
+    iot.create_thing(thingName=name)
+    try:
+        iot.attach_thing_principal(thingName=name, principal=principal)
+    except iot.exceptions.ResourceNotFoundException:
+        return False
+    return bool(iot.list_principal_things(principal=principal)["things"] == [name])
+
+
 def simulated_authorization(account: Account) -> bool:
     """TestAuthorization evaluates the role of the identity pool only if the pool is given."""
     identity_id = f"{account.cloud.region}:{uuid.uuid4()}"

@@ -58,6 +58,12 @@ def write_lock(directory: Path, kind: str, *versions: tuple[str, str]) -> None:
         ("^6.2.1", 6),
         ("~5.3.0", 5),
         ("=6.0.0", 6),
+        ("npm:aws-amplify@^5.3.0", 5),
+        ("npm:@aws-amplify/pubsub@6.1.0", 6),
+        ("npm:aws-amplify", None),
+        ("workspace:^6.0.0", 6),
+        ("workspace:*", None),
+        ("catalog:", None),
         ("v6.0.0", 6),
         ("6", 6),
         ("6.x", 6),
@@ -153,6 +159,56 @@ async def test_packages_pass_only_with_a_lock_file(tmp_path: Path, pubsub: str, 
         write_lock(tmp_path, "npm", ("aws-amplify", "6.22.1"), (PUBSUB, "6.2.1"))
     finding = await run_check(PackagesMatch, StubbedAws(), front_end=FrontEndConfig(package_json=file))
     assert (finding.status, finding.resource) == (status, None if lock else str(file))
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"bun.lock": "{}"}, "bun.lock was not read"),
+        ({"bun.lockb": "\0"}, "bun.lockb was not read"),
+        ({"yarn.lock": ""}, "yarn.lock was not read"),
+        ({"yarn.lock": "<<<<<<< HEAD\n" + LOCKS["yarn"][2].format(CORE, "6.1.0")}, "yarn.lock was not read"),
+        ({"package-lock.json": '{"packages": []}'}, "package-lock.json was not read"),
+        ({"package-lock.json": '{"packages": {"node_modules/a": "1"}}'}, "package-lock.json was not read"),
+        (
+            {"package-lock.json": "{}", "bun.lock": "{}"},
+            "has package-lock.json and bun.lock, and only one can be in use",
+        ),
+    ],
+)
+async def test_lock_file_that_is_not_read_is_named(tmp_path: Path, files: dict[str, str], reason: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    file = packages(tmp_path, MATCHING).file
+    finding = await run_check(PackagesMatch, StubbedAws(), front_end=FrontEndConfig(package_json=file))
+    assert finding.status is Status.UNKNOWN
+    assert reason in str(finding.cause)
+
+
+@pytest.mark.parametrize(
+    ("lock_file", "elsewhere", "here"),
+    [
+        ("package-lock.json", "npm install --prefix DIRECTORY", "npm install"),
+        ("yarn.lock", "yarn --cwd DIRECTORY add", "yarn add"),
+        ("pnpm-lock.yaml", "pnpm add --dir DIRECTORY", "pnpm add"),
+        ("bun.lock", "bun add --cwd DIRECTORY", "bun add"),
+    ],
+)
+def test_fix_uses_the_package_manager_of_the_lock_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock_file: str, elsewhere: str, here: str
+) -> None:
+    (tmp_path / lock_file).write_text("{}")
+    app = packages(tmp_path, {"aws-amplify": "5"})
+    assert app.fix == f"{elsewhere.replace('DIRECTORY', str(tmp_path))} aws-amplify@5 @aws-amplify/pubsub@5"
+    monkeypatch.chdir(tmp_path)
+    assert app.fix == f"{here} aws-amplify@5 @aws-amplify/pubsub@5"
+
+
+@pytest.mark.parametrize("section", ["peerDependencies", "optionalDependencies", "devDependencies"])
+def test_packages_of_each_section_are_read(tmp_path: Path, section: str) -> None:
+    file = tmp_path / "package.json"
+    file.write_text(json.dumps({section: MATCHING}))
+    assert FrontEndPackages.read(file).mismatch() is None
 
 
 def test_fix_of_modular_packages_installs_all_three(tmp_path: Path) -> None:

@@ -51,7 +51,17 @@ async def test_host_passes_alone_and_in_the_url_for_amplify(endpoint: str) -> No
 
 @pytest.mark.parametrize(
     "endpoint",
-    [f"wss://{HOST}", f"https://{HOST}/", f"{HOST}/mqtt", f"ws://{HOST}/mqtt", f"wss:{HOST}/mqtt", f"wss:/{HOST}/mqtt"],
+    [
+        f"wss://{HOST}",
+        f"https://{HOST}/",
+        f"{HOST}/mqtt",
+        f"ws://{HOST}/mqtt",
+        f"wss:{HOST}/mqtt",
+        f"wss:/{HOST}/mqtt",
+        f"wss://wss://{HOST}/mqtt",
+        f"{HOST}.",
+        f'"{HOST}"',
+    ],
 )
 async def test_right_host_in_another_form_is_a_warning_that_names_both_forms(endpoint: str) -> None:
     finding = await check_given(endpoint)
@@ -68,6 +78,24 @@ async def test_wrong_host_fails_in_every_form_and_the_fix_does_not_repeat_it(for
         assert finding.status is Status.FAILED
         assert "is not the ATS endpoint" in str(finding.cause)
         assert wrong not in str(finding.fix)
+
+
+@pytest.mark.parametrize("form", ["{}:8883", "mqtts://{}:8883", "wss://{}:8443/mqtt", "{}:99999"])
+async def test_port_other_than_443_fails_and_the_fix_does_not_repeat_it(form: str) -> None:
+    for aws in (None, DESCRIBED):
+        finding = await check_given(form.format(HOST), aws)
+        assert finding.status is Status.FAILED
+        assert "AWS IoT accepts WebSockets only on port 443" in str(finding.cause)
+        assert f"--endpoint {HOST} here" in str(finding.fix)
+
+
+async def test_endpoint_of_beijing_passes() -> None:
+    host = "abc.ats.iot.cn-north-1.amazonaws.com.cn"
+    ids = DeploymentIds("cn-north-1", "cn-north-1_AbC", "cn-north-1:1", host)
+    finding = await run_check(
+        EndpointIsRight, StubbedAws(), outputs=ids.outputs(), as_operator=False, deployment_ids=ids
+    )
+    assert finding.status is Status.PASSED
 
 
 async def test_local_endpoint_without_tls_passes_as_a_url() -> None:
@@ -91,8 +119,10 @@ async def test_other_signing_region_of_the_front_end_fails() -> None:
         ("abc.iot.eu-west-1.amazonaws.com", ["is not the ATS endpoint"]),
         ("abc-ats.iot.us-east-1.amazonaws.com", ["is in region us-east-1 and the deployment in eu-west-1"]),
         ("abc.iot.us-east-1.amazonaws.com", ["is not the ATS endpoint", "is in region us-east-1"]),
-        ("iot.eu-west-1.amazonaws.com", ["is not an endpoint for MQTT clients"]),
-        ("abc.credentials.iot.eu-west-1.amazonaws.com", ["is not an endpoint for MQTT clients"]),
+        ("iot.eu-west-1.amazonaws.com", ["does not have the form of an account's endpoint"]),
+        ("data-ats.iot.eu-west-1.amazonaws.com", ["does not have the form of an account's endpoint"]),
+        ("greengrass-ats.iot.eu-west-1.amazonaws.com", ["does not have the form of an account's endpoint"]),
+        ("abc.credentials.iot.eu-west-1.amazonaws.com", ["does not have the form of an account's endpoint"]),
     ],
 )
 async def test_wrong_name_fails_with_each_problem(endpoint: str, causes: list[str], as_operator: bool) -> None:
@@ -113,6 +143,9 @@ async def test_wrong_name_fails_with_each_problem(endpoint: str, causes: list[st
         (f"wss://{HOST}.iot.eu-west-1.amazonaws.com/mqtt", "has the domain twice"),
         ("wss://undefined/mqtt", "setting for the endpoint is empty or not defined"),
         ("wss:///mqtt", "setting for the endpoint is empty or not defined"),
+        ("", "The endpoint has no value"),
+        ("wss://undefined.iot.undefined.amazonaws.com/mqtt", "setting for the endpoint is empty or not defined"),
+        ("abc-ats", "is not a complete host name"),
     ],
 )
 async def test_endpoint_without_a_real_host_fails(endpoint: str, cause: str, aws: StubbedAws | None) -> None:
