@@ -96,6 +96,8 @@ _VALID = {
     # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolType.html
     _USER_POOL: (re.compile(r"[\w-]+_[0-9a-zA-Z]+", re.ASCII), "a user pool id, REGION_NAME"),
     # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_IdentityPool.html
+    # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
+    _CLIENT: (re.compile(r"[\w+]+", re.ASCII), "an app client id, of letters and digits"),
     _IDENTITY_POOL: (re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII), "an identity pool id, REGION:UUID"),
 }
 _ENV_LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*)", re.ASCII)
@@ -177,8 +179,12 @@ def region_of_ids(region: str | None, user_pool_id: str | None, identity_pool_id
     """Return the region: --region, or that in the pools' ids.
 
     Raises:
-        PreconditionError: they contradict each other.
+        PreconditionError: an id is not that of a pool of this kind, or they contradict each other.
     """
+    for field, value in ((_USER_POOL, user_pool_id), (_IDENTITY_POOL, identity_pool_id)):
+        pattern, what = _VALID[field]
+        if value and not pattern.fullmatch(value):
+            raise PreconditionError(f"--{field.replace('_', '-')}: {value!r} is not {what}")
     regions = {
         f"identity pool {identity_pool_id}": (identity_pool_id or "").rpartition(":")[0],
         f"user pool {user_pool_id}": (user_pool_id or "").rpartition("_")[0],

@@ -278,6 +278,10 @@ def test_region_is_that_of_the_ids() -> None:
     assert region_of_ids(None, "eu-west-1_a", None) == "eu-west-1"
     assert region_of_ids("eu-west-1", "eu-west-1_a", "eu-west-1:1") == "eu-west-1"
     assert region_of_ids("eu-west-1", None, None) == "eu-west-1"
+    with pytest.raises(PreconditionError, match="--user-pool-id: 'eu-west-1:1' is not a user pool id, REGION_NAME"):
+        region_of_ids(None, "eu-west-1:1", None)
+    with pytest.raises(PreconditionError, match="--identity-pool-id: 'eu-west-1_a' is not an identity pool id"):
+        region_of_ids(None, None, "eu-west-1_a")
     with pytest.raises(PreconditionError, match="--region is us-east-1, but user pool eu-west-1_a is in eu-west-1"):
         region_of_ids("us-east-1", "eu-west-1_a", None)
 

@@ -15,7 +15,7 @@ from pubsub_client.exceptions import ConfigurationError
 _IDENTITY_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
 _BY_URL = "--broker ws://broker.example/mqtt"
 _BROKER = shlex.split(_BY_URL)
-_IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.amazonaws.com"
+_IDS = "--user-pool-id eu-west-1_p --identity-pool-id eu-west-1:1 --endpoint e-ats.iot.eu-west-1.amazonaws.com"
 
 
 @pytest.mark.usefixtures("no_credentials")
@@ -36,7 +36,8 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("outputs --file /no/such/directory/outputs.json", "--file: there is no directory /no/such/directory"),
         ("adopt --chained-trigger PreSignUp", "--chained-trigger: 'PreSignUp' given; allowed: "),
         ("adopt --chained-trigger PostAuthentication", "--chained-trigger goes with --attachment sign-in"),
-        ("adopt --identity-pool-id p --group admins", "--group goes with --user-pool-id"),
+        ("adopt --identity-pool-id eu-west-1_p", "--identity-pool-id: 'eu-west-1_p' is not an identity pool id"),
+        ("adopt --identity-pool-id eu-west-1:1 --group admins", "--group goes with --user-pool-id"),
         ("redrive", "cannot ask for confirmation (no terminal, or CI is set): give --yes, or --dry-run"),
         ("redrive --dry-run --wait", "--dry-run cannot be combined with --wait and --timeout"),
         ("redrive --dry-run --timeout 9", "--dry-run cannot be combined with --wait and --timeout"),
