@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, parse_policy_document
+from ministack.services import iot
 
+_THING = "iot:connection.thing."
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 # A wildcard in a client id or topic is literal and must not widen a policy that contains it through a variable. So it
 # is replaced, in values and requests, by a character that is in no topic. A variable without a value matches nothing.
@@ -23,8 +25,26 @@ def variables_of_identity(identity_id: str, identity_pool_id: str | None, client
         "cognito-identity.amazonaws.com:sub": identity_id,
         "cognito-identity.amazonaws.com:aud": identity_pool_id,
         "iot:clientid": client_id,
+        **_variables_of_thing(identity_id, client_id),
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _variables_of_thing(identity_id: str, client_id: str | None) -> dict[str, str | None]:
+    """Return the variables of the thing that has the client id as its name, if it is attached to the identity.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+    """
+    thing = iot._things.get(client_id) if client_id else None
+    if thing is None or identity_id not in thing.get("principals", []):
+        return {f"{_THING}isattached": "false"}
+    attributes = {f"{_THING}attributes[{name}]".lower(): value for name, value in thing.get("attributes", {}).items()}
+    return {
+        f"{_THING}isattached": "true",
+        f"{_THING}thingname": client_id,
+        f"{_THING}thingtypename": thing.get("thingTypeName"),
+        **attributes,
+    }
 
 
 def request(

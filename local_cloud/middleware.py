@@ -28,7 +28,6 @@ _POST: dict[str, Callable[[object], object]] = {
     "/_local_cloud/identities": seeds.identities,
     "/_local_cloud/attachments": seeds.attachments,
     "/_local_cloud/state": saved_state.save,
-    "/_local_cloud/pool-settings": seeds.pool_setting,
     _FAULTS: injection.change,
 }
 _DELETE: dict[str, Callable[[dict[str, list[str]]], object]] = {_FAULTS: injection.clear}

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -63,6 +63,8 @@ class LocalCloud:
     """Delay until new permissions of roles take effect, by default 0."""
     credentials_lifetime_seconds = _Seconds()
     """Lifetime of new credentials of identity pools, by default an hour."""
+    trigger_timeout_seconds = _Seconds()
+    """Time that Cognito waits for a trigger at sign-in, by default five seconds."""
 
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -209,23 +211,6 @@ class LocalCloud:
         query = f"?{urlencode({'operation': operation})}" if operation is not None else ""
         _request(f"{self._faults_url}{query}", "DELETE")
 
-    def only_readable_attributes_in_events(self) -> AbstractContextManager[None]:
-        """Pass triggers only the attributes that the app client may read, in this block."""
-        return self._setting("only_readable_attributes", value=True)
-
-    def trigger_timeout(self, seconds: float) -> AbstractContextManager[None]:
-        """Let triggers at sign-in time out after so many seconds instead of five, in this block."""
-        return self._setting("trigger_timeout_seconds", value=seconds)
-
-    @contextmanager
-    def _setting(self, name: str, *, value: float) -> Iterator[None]:
-        before = _request(self._faults_url)[name]
-        _request(self._faults_url, "POST", {name: value})
-        try:
-            yield
-        finally:
-            _request(self._faults_url, "POST", {name: before})
-
     def seed_identities(self, identity_pool_id: str, count: int, *, login: str | None = None) -> list[str]:
         """Create identities for a load test, thousands per second, and return their ids.
 
@@ -263,17 +248,6 @@ class LocalCloud:
         document = {"directory": str(directory.resolve())}
         url = f"{self.endpoint_url}/_local_cloud/state"
         _request(url, "POST", document, error_class=ValueError, seconds=_SAVE_SECONDS)
-
-    def seed_pool_setting(self, pool_id: str, name: str, value: object) -> None:
-        """Add a setting that the AWS SDK does not know to a user pool or an identity pool.
-
-        Describe operations return it, and an update without it resets it.
-
-        Raises:
-            ValueError: there is no such pool.
-        """
-        document = {"poolId": pool_id, "name": name, "value": value}
-        _request(f"{self.endpoint_url}/_local_cloud/pool-settings", "POST", document, error_class=ValueError)
 
     def answers(self) -> bool:
         """Return whether this cloud answers and has this process id."""

@@ -1,4 +1,4 @@
-"""Creates what no API can: many identities and attachments for load tests, and settings that the SDK does not know."""
+"""Creates many identities and attachments for load tests, faster than the APIs."""
 
 from __future__ import annotations
 
@@ -48,24 +48,6 @@ def attachments(document: Any) -> dict[str, Any]:
         status, _, body = iot._change_policy_target(policy_name, target, attach=True)
         if status >= 400:
             raise SeedError(f"targets: {target!r} was rejected: {body.decode()}")
-    return {}
-
-
-def pool_setting(document: Any) -> dict[str, Any]:
-    """Add a setting to a user pool or an identity pool, as if AWS had introduced it after this SDK.
-
-    Describe operations return it, and an update without it resets it.
-
-    Raises:
-        SeedError: the pool does not exist, or the name or value is missing.
-    """
-    pool_id, name = _members(document, poolId=str, name=str)
-    pool = cognito._user_pools.get(pool_id) or cognito._identity_pools.get(pool_id)
-    if pool is None:
-        raise SeedError(f"poolId: pool {pool_id!r} does not exist")
-    if "value" not in document:
-        raise SeedError("value: missing")
-    pool[name] = document["value"]
     return {}
 
 

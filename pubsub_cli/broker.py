@@ -16,6 +16,7 @@ import typer
 from pubsub_cli import options
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
+from pubsub_cli.files import read_text
 from pubsub_cli.finding import Fix, PubSubCommand, operation_error
 from pubsub_client import AwsIot, CognitoSession, MqttOverWebSocket, PubSub, SdkCredentials
 from pubsub_client._printable import one_line
@@ -200,8 +201,8 @@ def choose_broker(context: typer.Context, target: options.StackOptions, given: B
     Secrets in arguments are accepted, with a warning on standard error.
 
     Raises:
-        typer.BadParameter: the options contradict each other, or a file cannot be read.
-        PreconditionError: --endpoint-url is not a URL.
+        typer.BadParameter: the options contradict each other.
+        PreconditionError: a file cannot be read, or --endpoint-url is not a URL.
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
     options.check_user(given.user)
@@ -261,16 +262,11 @@ def _read_lines(option: str, value: str) -> list[str]:
     """Return the value, or the lines of its file that are not empty.
 
     Raises:
-        typer.BadParameter: the file cannot be read.
+        PreconditionError: the file cannot be read.
     """
     if not value.startswith(_FILE):
         return [value]
-    name = value.removeprefix(_FILE)
-    try:
-        lines = Path(name).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise typer.BadParameter(f"{option}: {name} cannot be read: {why}") from None
+    lines = read_text(option, Path(value.removeprefix(_FILE))).splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 

@@ -104,6 +104,10 @@ class Finding:
         """The commands of the fix; empty if one of them is not safe."""
         return self.commands if all(each.safe for each in self.commands) else ()
 
+    def as_member(self) -> dict[str, str | None]:
+        """Return the member of a JSON document that describes a failure."""
+        return {"cause": self.cause, "resource": self.resource, "fix": self.fix}
+
     def with_options(self, options: str) -> Finding:
         """Add options such as ``--profile`` to each command of the fix, so that it runs in the checked account."""
         if not self.fix or not options:

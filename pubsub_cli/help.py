@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from typer import BadParameter
 from typer.core import TyperCommand
 
 from pubsub_cli.options import DEPLOYMENT, OUTPUT
@@ -38,14 +37,6 @@ class HelpfulCommand(_OrderedHelpNames, TyperCommand):
 
     The examples are the part of the docstring from ``Examples:`` on.
     """
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments. Typer's errors on choices begin with a prefix of its validator, which is removed."""
-        try:
-            return super().parse_args(ctx, args)
-        except BadParameter as error:
-            error.message = error.message.removeprefix("Value error, ")
-            raise
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Write the description."""

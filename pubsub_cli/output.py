@@ -62,7 +62,7 @@ def emit(result: CommandResult, run: RunOptions) -> None:
     """
     failure = result.failure and result.failure.with_options(run.cli_options)
     if run.json:
-        member = failure and {"cause": failure.cause, "resource": failure.resource, "fix": failure.fix}
+        member = failure and failure.as_member()
         print(run.masked(json_document(run, **result.members, failure=member)), end="")
     else:
         for line in result.lines:

@@ -29,7 +29,7 @@ from local_cloud.faults import (
     parse_object,
     parse_seconds,
 )
-from local_cloud.patches.authentication_triggers import AWS_TIMEOUT_SECONDS, TRIGGERS
+from local_cloud.patches.authentication_triggers import AWS_TIMEOUT_SECONDS, TRIGGER_TIMEOUT
 from local_cloud.propagation import PERMISSIONS, POLICIES
 
 Response = tuple[int, dict[str, str], bytes]
@@ -197,17 +197,15 @@ _SECONDS: dict[str, Any] = {
     "policy_propagation_seconds": POLICIES,
     "permission_propagation_seconds": PERMISSIONS,
     "credentials_lifetime_seconds": LIFETIME,
-    "trigger_timeout_seconds": TRIGGERS,
+    "trigger_timeout_seconds": TRIGGER_TIMEOUT,
 }
-_ONLY_READABLE = "only_readable_attributes"
-_KEYS = ("faults", *_SECONDS, _ONLY_READABLE)
+_KEYS = ("faults", *_SECONDS)
 
 
 def read() -> dict[str, Any]:
     """Answer GET with the faults and the settings."""
     faults = [{"number": each.number, "hits": each.hits, **fault_as_document(each.fault)} for each in ACTIVE.listed()]
-    times = {key: time.seconds for key, time in _SECONDS.items()}
-    return {"faults": faults, **times, _ONLY_READABLE: TRIGGERS.only_readable_attributes}
+    return {"faults": faults} | {key: time.seconds for key, time in _SECONDS.items()}
 
 
 def change(document: object) -> dict[str, Any]:
@@ -222,10 +220,6 @@ def change(document: object) -> dict[str, Any]:
         raise invalid("faults", given, "a list of faults")
     faults = [parse_fault(each) for each in given]
     seconds = {key: parse_seconds(key, fields[key]) for key in _SECONDS if key in fields}
-    only_readable = fields.get(_ONLY_READABLE, TRIGGERS.only_readable_attributes)
-    if not isinstance(only_readable, bool):
-        raise invalid(_ONLY_READABLE, only_readable, "true or false")
-    TRIGGERS.only_readable_attributes = only_readable
     for key, value in seconds.items():
         _SECONDS[key].seconds = value
     return {"numbers": ACTIVE.set(faults)}
@@ -245,5 +239,5 @@ def clear(query: dict[str, list[str]]) -> dict[str, Any]:
     if not query:
         POLICIES.seconds = PERMISSIONS.seconds = 0.0
         LIFETIME.seconds = AN_HOUR
-        TRIGGERS.seconds, TRIGGERS.only_readable_attributes = AWS_TIMEOUT_SECONDS, False
+        TRIGGER_TIMEOUT.seconds = AWS_TIMEOUT_SECONDS
     return read()

@@ -27,7 +27,7 @@ from botocore import loaders
 _MESSAGE_BYTES = 64
 _FILE_DESCRIPTORS = 4
 # Variables that the interpreter or the C library reads when it starts.
-_READ_AT_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LOCAL_CLOUD_")
+_READ_AT_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_")
 
 
 class Request(TypedDict):

@@ -21,6 +21,7 @@ PATCHES = (
     "simulated_policies",
     "mqtt",
     "iot_policies",
+    "things",
     "test_authorization",
     "identities",
     "pool_updates",

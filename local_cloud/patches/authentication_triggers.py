@@ -19,19 +19,14 @@ AWS_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass
-class TriggerSettings:
-    """How long Cognito waits for a trigger, and whether events contain only attributes that the app client may read.
-
-    AWS does not document whether the client's ReadAttributes limit the event. Tests use the setting to try both.
-    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
-    """
+class TriggerTimeout:
+    """How long Cognito waits for a trigger, in seconds."""
 
     seconds: float = AWS_TIMEOUT_SECONDS
-    only_readable_attributes: bool = False
 
 
-TRIGGERS = TriggerSettings()
-"""The settings of this cloud."""
+TRIGGER_TIMEOUT = TriggerTimeout()
+"""The setting of this cloud."""
 
 
 def install() -> None:
@@ -110,9 +105,6 @@ def _run(trigger: str, pool_id: str, client_id: str, user: dict[str, Any], reque
     if not function_arn:
         return
     attributes = cognito._attr_list_to_dict(user["Attributes"])
-    if TRIGGERS.only_readable_attributes:
-        readable = cognito._user_pools[pool_id]["_clients"][client_id].get("ReadAttributes") or attributes
-        attributes = {name: value for name, value in attributes.items() if name == "sub" or name in readable}
     event = {
         "version": "1",
         "triggerSource": f"{trigger}_Authentication",
@@ -138,7 +130,7 @@ def _invoke(trigger: str, function_arn: str, pool_id: str, event: dict[str, Any]
     function = lambda_svc._execution_record_for_config(record, config)
     for _ in range(_ATTEMPTS):
         try:
-            answered = _start(trigger, function, event).result(timeout=TRIGGERS.seconds)
+            answered = _start(trigger, function, event).result(timeout=TRIGGER_TIMEOUT.seconds)
             break
         except TimeoutError:
             continue

@@ -72,13 +72,13 @@ def _identity(credential: tuple[str, ...] | None, account_id: str, region: str) 
 
 
 def _attached_policies_allow(identity: _Identity, action: str, resource: str, client_id: str | None = None) -> bool:
-    variables = variables_of_identity(identity.identity_id, identity.identity_pool_id, client_id)
     arn = f"arn:aws:iot:{identity.region}:{identity.account_id}:{resource}"
-    context = request(identity.identity_id, identity.account_id, identity.region, action, arn, variables)
     with request_scope(identity.account_id, identity.region):
+        variables = variables_of_identity(identity.identity_id, identity.identity_pool_id, client_id)
         attached = [policy for policy in iot._policies.values() if identity.identity_id in policy["targets"]]
     documents = {policy["policyName"]: default_document(policy) for policy in attached}
     effective = POLICIES.effective(PolicyTarget(identity.account_id, identity.region, identity.identity_id), documents)
+    context = request(identity.identity_id, identity.account_id, identity.region, action, arn, variables)
     policies = [statements(document, variables) for document in effective.values()]
     return bool(evaluate(context, policies).decision == "Allow")
 

@@ -101,10 +101,7 @@ def _resetting(
             pool = pools[data[id_name]]
             settings = {name for name in pool if not name.startswith("_")}
             for name in settings - kept - data.keys():
-                if name in defaults:
-                    pool[name] = copy.deepcopy(defaults[name])
-                else:  # seeded, unknown to ministack
-                    del pool[name]
+                pool[name] = copy.deepcopy(defaults[name])
         return answer
 
     return update_all

@@ -1,8 +1,8 @@
 """SimulatePrincipalPolicy of a role evaluates its permissions boundary, every resource and the given context.
 
 ministack evaluates only the role's policies for the first resource, finds no role that has a path, and requires the
-permission for ``*`` instead of for the simulated principal. Missing context values are the condition keys without a
-value. The results of single resources and matched statements are not supported.
+permission for ``*`` instead of for the simulated principal. Missing context values are the condition keys and
+variables without a value. The results of single resources and matched statements are not supported.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 from xml.sax.saxutils import escape
@@ -20,6 +21,8 @@ from ministack.core.responses import get_account_id
 from ministack.services import iam
 
 from local_cloud.patches.iam_policies import role_request
+
+_VARIABLE = re.compile(r"\$\{([^}*?$,]+)")
 
 
 def install() -> None:
@@ -52,7 +55,7 @@ def _simulate_role(given: dict[str, Any], role_arn: str) -> Any:
     boundaries = _permissions_boundary(iam._roles, name, account_id)
     context = _context(given)
     resources = list(_members(given, "ResourceArns")) or ["*"]
-    missing = sorted(_condition_keys([*policies, *(each for found in boundaries for each in found)]) - context.keys())
+    missing = sorted(_required_keys([*policies, *(each for found in boundaries for each in found)]) - context.keys())
     results = []
     for action in _members(given, "ActionNames"):
         requests = [role_request(role_arn, action, each, context) for each in resources]
@@ -68,15 +71,13 @@ def _simulate_role(given: dict[str, Any], role_arn: str) -> Any:
     )
 
 
-def _condition_keys(policies: Iterable[Iterable[ParsedStatement]]) -> set[str]:
-    """Return the condition keys in lower case, except those of the role, which IAM knows."""
-    keys = {
-        key.lower()
-        for policy in policies
-        for statement in policy
-        for tests in statement.conditions.values()
-        for key in tests
-    }
+def _required_keys(policies: Iterable[Iterable[ParsedStatement]]) -> set[str]:
+    """Return the condition keys and variables in lower case, except those of the role, which IAM knows."""
+    keys = set()
+    for statement in (each for policy in policies for each in policy):
+        keys |= {key.lower() for tests in statement.conditions.values() for key in tests}
+        for resource in (*statement.resources, *statement.not_resources):
+            keys |= {name.lower() for name in _VARIABLE.findall(resource)}
     return {each for each in keys if not each.startswith("aws:principal")}
 
 

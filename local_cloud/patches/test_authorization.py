@@ -1,7 +1,7 @@
 """TestAuthorization, which ministack lacks: what the IoT policies attached to an identity allow.
 
 If the identity pool is given, AWS IoT also evaluates the pool's role for authenticated users. AWS does not document
-whether it names the role's policies, which are left out here, nor the texts of its errors. Guests, things,
+whether it names the role's policies, which are left out here, nor the texts of its errors. Guests,
 ``policyNamesToSkip`` and the names of policies that allow an action are not supported.
 https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html#group-test-authorization
 https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html

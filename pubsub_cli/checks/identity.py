@@ -81,6 +81,13 @@ class IdentityIsSignedIn(BlockingCheck):
                 resource=identity_id,
                 fix="Give the user's identity id (Amplify: (await fetchAuthSession()).identityId), or --user NAME.",
             )
+        if identity is None and context.pool_user is None and not identity_id.startswith(f"{region}:"):
+            return failed(
+                f"Identity {identity_id} is in {identity_id.partition(':')[0]}, but the identity pool is in {region}.",
+                resource=identity_id,
+                fix="Give the identity that this identity pool gives the user (Amplify: (await "
+                "fetchAuthSession()).identityId), or --user NAME.",
+            )
         if identity is None:
             return failed(
                 f"There is no identity {identity_id} in {region}. If it was deleted, the user gets a new one at the "

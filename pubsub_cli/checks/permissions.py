@@ -20,9 +20,15 @@ from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleHoldsThePolicies, RoleTrustsThePool
 from pubsub_cli.checks.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, unknown, warning
-from pubsub_cli.iam.documents import Policy, Statement
+from pubsub_cli.iam.documents import VERSION, Policy, Statement
 from pubsub_cli.iam.evaluation import AwsDecision, EvaluatedRequest, Outcome, decide
-from pubsub_cli.iam.explanation import missing_text, reason_for_denial, suggest_changes
+from pubsub_cli.iam.explanation import (
+    avoid_denial,
+    missing_text,
+    other_identities,
+    reason_for_denial,
+    suggest_changes,
+)
 from pubsub_cli.iam.iot import (
     MAX_VERSIONS,
     IotPolicy,
@@ -34,8 +40,10 @@ from pubsub_cli.iam.iot import (
 )
 from pubsub_cli.iam.request import (
     CONNECT,
+    PUBLISH,
     RECEIVE,
     RETAIN,
+    SUBSCRIBE,
     THING_VARIABLES,
     Request,
     RequestContext,
@@ -87,8 +95,13 @@ class CredentialsAreGiven(Check):
 _OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in IDENTITY_SERVICES for name in ("sub", "aud"))
 _INVALID_REQUEST = ("InvalidInput", "InvalidRequestException")
 """Errors for requests that AWS does not evaluate; the documents decide then."""
-_REMOVALS = ("DetachRolePolicy", "DeleteRolePolicy")
+_REMOVALS = ("DetachPolicy", "DetachRolePolicy", "DeleteRolePolicy")
 _CHECK_CONDITION = "Check that the condition is met for the front end's requests"
+# https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-variables.html
+_ONLY_IN_IOT = (
+    "AWS documents the variables iot:* for IoT policies, not for the policies of roles. Restrict the users in the IoT "
+    "policy, and write the role without these variables"
+)
 _ORGANIZATION = (
     f"Ask the administrators of the AWS organization to allow these actions in this account: {', '.join(DATA_ACTIONS)}"
 )
@@ -209,11 +222,15 @@ def _consequence(denied: Sequence[EvaluatedRequest]) -> str:
     https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
     """
     actions = {each.request.action for each in denied}
-    if actions == {RECEIVE}:
-        return "AWS IoT keeps the connection open, but delivers no messages."
-    if actions == {RETAIN}:
-        return "AWS IoT closes the connection of a client that publishes a retained message; other messages work."
-    return "AWS IoT refuses the connection." if CONNECT in actions else "AWS IoT closes the connection."
+    if CONNECT in actions:
+        return "AWS IoT refuses the connection."
+    if {SUBSCRIBE, PUBLISH} & actions:
+        return "AWS IoT closes the connection."
+    received = "AWS IoT keeps the connection open, but delivers no messages. " if RECEIVE in actions else ""
+    retained = (
+        "AWS IoT closes the connection of a client that publishes a retained message." if RETAIN in actions else ""
+    )
+    return (received + retained).strip()
 
 
 def _report_denial(
@@ -225,10 +242,40 @@ def _report_denial(
     return report(cause, resource=resource, fix=fix)
 
 
+def _warn_of_removal(fix: Fix, of_whom: str) -> str:
+    """Return the sentence for a fix that removes a policy which denies requests."""
+    steps = fix if isinstance(fix, list) else [fix]
+    removed = any(isinstance(each, AwsCommand) and each.operation in _REMOVALS for each in steps)
+    return f" The fix removes a denial{of_whom}: ask its owner first." if removed else ""
+
+
 def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
     """Return the statements that would allow requests for every user, as JSON."""
-    requests = [each.request for each in denied]
-    return missing_text(requests, context.policy_identity_id, identity_service(context.output(Output.REGION)))
+    identity_id = context.policy_identity_id
+    requests = [each.request for each in denied if not other_identities(each.request, identity_id)]
+    return missing_text(requests, identity_id, identity_service(context.output(Output.REGION)))
+
+
+def _suggest(
+    context: Context, requests: Sequence[Request], policy: Policy, evaluation: Evaluation
+) -> list[str | AwsCommand]:
+    """Return what lets the user's requests pass, without a command that changes the policy."""
+    service = identity_service(context.output(Output.REGION))
+    return suggest_changes(requests, policy, evaluation.context, context.policy_identity_id, service)
+
+
+def _depends_on_iot(unknown: Sequence[str]) -> bool:
+    """Return whether a decision depends on a variable of AWS IoT."""
+    return any(each.lower().startswith("iot:") for each in unknown)
+
+
+def _statements(role: Role) -> tuple[Statement, ...]:
+    return tuple(statement for policy in role.policies for statement in policy.statements)
+
+
+def _allows_data_actions(role: Role) -> bool:
+    """Return whether the role allows a data action on some resource, perhaps not on the requested one."""
+    return any(each.allows and each.covers_action(action) for each in _statements(role) for action in DATA_ACTIONS)
 
 
 class RoleAllows(BlockingCheck):
@@ -268,14 +315,13 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
         role.boundary,
     )
     if denied := evaluation.denied:
-        fix = list(_role_fix(context, role, denied))
-        removed = any(isinstance(each, AwsCommand) and each.operation in _REMOVALS for each in fix)
+        fix = list(_role_fix(context, role, evaluation))
         return _report_denial(
             context,
             denied,
             f"{in_use.who} ({role.name}) does not allow its users to {evaluation.text(denied)}. "
-            f"{_consequence(denied)[:-1]}, whatever the IoT policy allows."
-            f"{' The fix removes a denial for all users of the role: ask its owner first.' if removed else ''}",
+            f"{_consequence(denied)} The IoT policy cannot change that."
+            f"{_warn_of_removal(fix, ' for all users of the role')}",
             role.arn,
             fix,
         )
@@ -284,14 +330,15 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
             f"It is unknown whether {in_use.who[0].lower()}{in_use.who[1:]} ({role.name}) allows its users to "
             f"{evaluation.text(uncertain)}.",
             resource=role.arn,
-            fix=_CHECK_CONDITION,
+            fix=_ONLY_IN_IOT if _depends_on_iot(evaluation.unknown) else _CHECK_CONDITION,
             blocks=False,
         )
     return passed(evaluation.detail)
 
 
-def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) -> Iterator[str | AwsCommand]:
+def _role_fix(context: Context, role: Role, evaluation: Evaluation) -> Iterator[str | AwsCommand]:
     """Yield the lines of the fix that lets the role allow the denied requests."""
+    denied, of_stack = evaluation.denied, context.deployment_ids is None
     denying: dict[str, tuple[Policy, dict[str, Statement]]] = {}
     causes = set()
     for each in denied:
@@ -305,16 +352,30 @@ def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) 
             causes.add("role" if each.request.action not in ACTIONS_WITHOUT_MANAGED_POLICY else "retained")
         elif decision.outcome is Outcome.IMPLICIT_DENY:
             causes.add("boundary")
+        elif _depends_on_iot(decision.unknown):
+            causes.add("variable")
         else:
             causes.add("simulator")
     for policy, statements in denying.values():
         if _is_guard(policy):
             yield "Use topics that do not begin with $aws/, or set reservedTopics to true in cdk.json and deploy again"
-        else:
+        elif of_stack:
             yield from _stop_denying(role, policy, statements)
-    of_stack = context.deployment_ids is None
+        else:
+            yield from (avoid_denial(policy, each) for each in statements.values())
     if "role" in causes and of_stack and context.own_topics:
         yield RESTORE
+    elif "role" in causes and not of_stack and _allows_data_actions(role):
+        # Many users have the role, and AWSIoTDataAccess would open all topics to them.
+        restricted = Policy(f"the role {role.name}", role.arn, _statements(role), {"Version": VERSION})
+        lacking = [
+            each.request
+            for each in denied
+            if each.decision.outcome is Outcome.IMPLICIT_DENY
+            and each.decision.policy is None
+            and each.request.action not in ACTIONS_WITHOUT_MANAGED_POLICY
+        ]
+        yield from _suggest(context, lacking, restricted, evaluation)
     elif "role" in causes:
         data_access = f"arn:{role.arn.split(':')[1]}:iam::aws:policy/AWSIoTDataAccess"
         # Not safe for a role that is not the stack's, because it may be meant to allow less.
@@ -324,13 +385,15 @@ def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) 
         yield "Deploy the stack again; this version allows retained messages: cdk deploy --revert-drift"
     elif "retained" in causes:
         retained = [each for each in denied if each.request.action in ACTIONS_WITHOUT_MANAGED_POLICY]
-        added = _missing(context, retained)
-        yield f"If the front end publishes retained messages, add to the role {role.name}: {added}"
+        if added := _missing(context, retained):
+            yield f"If the front end publishes retained messages, add to the role {role.name}: {added}"
     if "boundary" in causes and role.boundary:
-        by_boundary = [each for each in denied if each.decision.policy is role.boundary]
-        yield f"Add to {role.boundary.name}: {_missing(context, by_boundary)}"
+        by_boundary = [each.request for each in denied if each.decision.policy is role.boundary]
+        yield from _suggest(context, by_boundary, role.boundary, evaluation)
     if "organization" in causes:
         yield _ORGANIZATION
+    if "variable" in causes:
+        yield _ONLY_IN_IOT
     if "simulator" in causes:
         yield "Check the role in IAM's policy simulator: https://policysim.aws.amazon.com"
 
@@ -388,12 +451,14 @@ class PolicyAllows(BlockingCheck):
         if denied := evaluation.denied:
             if unread and not all(each.aws for each in denied):
                 raise unread  # AWS IoT has not decided, and the unread policy might allow the request.
+            fix = _policy_fix(context, policies, evaluation)
             return _report_denial(
                 context,
                 denied,
-                f"The IoT policy does not allow the user to {evaluation.text(denied)}. {_consequence(denied)}",
+                f"The IoT policy does not allow the user to {evaluation.text(denied)}. {_consequence(denied)}"
+                f"{_warn_of_removal(fix, ' for the user')}",
                 policies[0].arn,
-                _policy_fix(context, policies, evaluation),
+                fix,
             )
         if (
             evaluation.uncertain
@@ -447,15 +512,7 @@ def _policy_fix(context: Context, policies: Sequence[IotPolicy], evaluation: Eva
         return detach or "Check what the attached policies allow with `aws iot test-authorization`"
     as_deployed = deployed_document(context) if context.deployment_ids is None else None
     if as_deployed is None:
-        service = identity_service(context.output(Output.REGION))
-        changes = suggest_changes(
-            (each.request for each in denied),
-            policy.policy,
-            evaluation.context,
-            context.policy_identity_id,
-            service,
-        )
-        return [*detach, *changes]
+        return [*detach, *_suggest(context, [each.request for each in denied], policy.policy, evaluation)]
     if version := _earlier_version(context, policy, evaluation, as_deployed):
         return [*detach, version]
     if _allows(Policy.read("", policy.name, as_deployed), requests, evaluation.context):

@@ -6,6 +6,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import boto3
@@ -21,7 +22,7 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.permissions import CredentialsAreGiven
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.roles import RolesAreGuarded
-from pubsub_cli.finding import Finding, failed, not_applicable, passed, skipped
+from pubsub_cli.finding import Finding, failed, not_applicable, passed, skipped, unknown
 from pubsub_cli.iam.documents import matches
 from pubsub_client import CognitoSession, PubSub
 from pubsub_client._endpoint import Endpoint
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from types_boto3_iot import IoTClient
 
 _RECONNECT_DELAY = (0.05, 0.2)
+_REJECTIONS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class GuestIsRejected(BlockingCheck):
@@ -77,6 +79,13 @@ class UnsignedSocketIsRejected(BlockingCheck):
                 resource=endpoint,
                 fix="Find the custom authorizer or domain configuration that accepts every client:\n"
                 "aws iot list-domain-configurations",
+            )
+        if response.status not in _REJECTIONS:
+            return unknown(
+                f"The endpoint answered a WebSocket without a signature with HTTP {response.status}, not a rejection.",
+                resource=endpoint,
+                fix="Check the network path (PS404), and check again.",
+                blocks=False,
             )
         return passed(f"HTTP {response.status}")
 

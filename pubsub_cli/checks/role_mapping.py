@@ -29,6 +29,10 @@ _AUTHENTICATED_ROLE = "AuthenticatedRole"
 """The resolution of a mapping that gives AuthRole to users for which it finds no role."""
 _PREFERRED, _ROLES = "cognito:preferred_role", "cognito:roles"
 _NO_CREDENTIALS = "so users get no AWS credentials."
+_RESOLVE = (
+    "Only if all users without exactly one role may have the role of signed-in users, change the role resolution from "
+    "Deny to it (Cognito console, the identity pool, User access)."
+)
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,7 @@ class MappingGivesARole(BlockingCheck):
                 f"The role mapping of identity pool {pool.identity_pool_id} finds no role, or several, for some users, "
                 "and its AmbiguousRoleResolution is Deny. They get no AWS credentials.",
                 resource=pool.identity_pool_id,
-                fix=_resolve(context, pool),
+                fix=_resolve(context, pool, _RESOLVE),
             )
         return passed(", ".join(role_name(role.arn) for role in context.roles))
 
@@ -218,19 +222,19 @@ def _denied_user(context: Context, pool: PoolRoles, claims: Mapping[str, Any]) -
     if (mapping and _mapped_role(mapping, claims)) or (not pool.denies and pool.authenticated):
         return None
     roles = claims.get(_ROLES, [])
-    why = (
-        f"the user's groups have {len(roles)} roles and none comes first: {', '.join(map(role_name, roles))}"
-        if len(roles) > 1
-        else "no group of the user has a role"
-        if mapping and mapping["Type"] == "Token"
-        else "no rule applies to the user"
-    )
+    if len(roles) > 1:
+        why = f"the user's groups have {len(roles)} roles and none comes first: {', '.join(map(role_name, roles))}"
+        remedy = "Give one of the user's groups a lower precedence number than the others"
+    elif mapping and mapping["Type"] == "Token":
+        why, remedy = "no group of the user has a role", "Add the user to a group with a role"
+    else:
+        why, remedy = "no rule applies to the user", "Add a rule that applies to the user"
     if pool.denies:
         return failed(
             f"The role mapping of identity pool {pool.identity_pool_id} denies this user: {why}, and its "
             "AmbiguousRoleResolution is Deny. The user gets no AWS credentials.",
             resource=pool.identity_pool_id,
-            fix=_resolve(context, pool),
+            fix=_resolve(context, pool, f"{remedy}. {_RESOLVE}"),
         )
     return failed(
         f"Identity pool {pool.identity_pool_id} has no role for this user: {why}, and there is no role for all "
@@ -277,11 +281,16 @@ def _set_authenticated(context: Context, pool: PoolRoles) -> Fix:
     return _set_roles(pool, roles={**pool.roles, "authenticated": own}, safe=True)
 
 
-def _resolve(context: Context, pool: PoolRoles) -> AwsCommand:
-    """Return the command that gives AuthRole to users for which the mapping finds no role, as deployed."""
+def _resolve(context: Context, pool: PoolRoles, advice: str) -> Fix:
+    """Return the command that gives AuthRole to users for which the mapping finds no role, as deployed.
+
+    Another deployment may intend to deny them, so it gets only advice.
+    """
+    if context.deployment_ids is not None:
+        return advice
     resolved = {**(pool.mapping or {}), "AmbiguousRoleResolution": _AUTHENTICATED_ROLE}
     mappings = {**pool.mappings, pool.provider or "": resolved}
-    return _set_roles(pool, mappings=mappings, safe=context.deployment_ids is None)
+    return _set_roles(pool, mappings=mappings, safe=True)
 
 
 def _replace_role(context: Context, pool: PoolRoles, role: RoleInUse) -> Fix:

@@ -199,17 +199,20 @@ class RoleTrustsThePool(BlockingCheck):
         user_pool_id = context.output(Output.USER_POOL_ID)
         users = signed_in_context(region, pool_id, user_pool_id=user_pool_id, identity_id=context.known_identity_id)
         with_tags = _has_principal_tags(context)
-        deployed = json.dumps(trust_policy(region, pool_id, with_tags=with_tags), separators=(",", ":"))
+        deployed = trust_policy(region, pool_id, with_tags=with_tags)
+        (statement,) = deployed["Statement"]
         undecided = None
         for role in context.roles:
             name = role_name(role.arn)
             document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
             if why := why_not_trusted(document, region, users, with_tags=with_tags):
                 fix: Fix = (
-                    f"Add this statement to the trust policy of {name}, and remove any that denies it: {deployed}"
+                    f"Add this statement to the trust policy of {name}, and remove any that denies it: "
+                    f"{json.dumps(statement, separators=(',', ':'))}"
                 )
                 if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN):  # other roles may trust other services too
-                    parameters = {"RoleName": name, "PolicyDocument": deployed}
+                    document = json.dumps(deployed, separators=(",", ":"))
+                    parameters = {"RoleName": name, "PolicyDocument": document}
                     fix = AwsCommand("iam", "UpdateAssumeRolePolicy", parameters, safe=True)
                 return failed(
                     f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust "

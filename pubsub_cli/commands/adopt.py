@@ -193,7 +193,7 @@ def _plan_result(
         "settings": made.settings,
         "changes": [vars(each) for each in made.changes],
         "notes": made.notes,
-        "blockers": [{"cause": each.cause, "resource": each.resource, "fix": each.fix} for each in made.blockers],
+        "blockers": [each.as_member() for each in made.blockers],
     }
     return CommandResult([*_lines(adopted, now, made)], {"adopt": members}, next(iter(made.blockers), None))
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from pubsub_cli.iam.request import RequestContext, Values
+from pubsub_cli.iam.request import THING_NAME, RequestContext, Values
 
 VERSION = "2012-10-17"
 """The version of the policy language that has variables. In the older version, ``${...}`` is literal text."""
@@ -46,7 +46,7 @@ class Statement:
     """One statement of a document.
 
     Args:
-        allows: whether its effect is Allow.
+        allows: whether its effect is Allow; False for Deny, and None for another text, which neither allows nor denies.
         actions: patterns of its actions; empty if it has ``not_actions``.
         not_actions: patterns of the actions that it excludes.
         resources: patterns of its resources; empty if it has ``not_resources``.
@@ -56,7 +56,7 @@ class Statement:
         source: the statement in the document.
     """
 
-    allows: bool
+    allows: bool | None
     actions: tuple[str, ...]
     not_actions: tuple[str, ...]
     resources: tuple[str, ...]
@@ -145,7 +145,7 @@ def listed(value: object) -> list[Any]:
 
 def _statement(source: Mapping[str, Any], has_variables: bool) -> Statement:
     return Statement(
-        allows=source.get("Effect") == "Allow",
+        allows={"Allow": True, "Deny": False}.get(str(source.get("Effect"))),
         actions=_texts(source.get("Action")),
         not_actions=_texts(source.get("NotAction")),
         resources=_texts(source.get("Resource")),
@@ -188,7 +188,7 @@ def matches(
             if value == ():
                 return False
             unknown = unknown or value is None
-            expression += ".*" if value is None else re.escape(value[0])
+            expression += _pattern_of_unknown(part[2:-1], context) if value is None else re.escape(value[0])
         elif wildcards and part in _WILDCARDS:
             expression += _WILDCARDS[part]
         else:
@@ -211,6 +211,15 @@ def _value(variable: str, context: RequestContext) -> Values | None:
     name = with_default[1] if with_default else variable
     value = context.values_of(name) if context.has_variable(name) else ()
     return (with_default[2],) if with_default and value == () else value
+
+
+def _pattern_of_unknown(variable: str, context: RequestContext) -> str:
+    """Return the regular expression of the values that an unknown variable can have.
+
+    The name of a thing is the client id: https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+    """
+    client_id = context.values_of("iot:ClientId") if variable.lower() == THING_NAME.lower() else None
+    return re.escape(client_id[0]) if client_id else ".*"
 
 
 def any_of(answers: Iterable[bool | None]) -> bool | None:

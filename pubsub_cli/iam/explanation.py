@@ -17,9 +17,11 @@ from pubsub_cli.iam.request import (
     CONNECT,
     IS_ATTACHED,
     SOME_LEVEL,
+    THING_NAME,
     THING_VARIABLES,
     Request,
     RequestContext,
+    of_certificate,
 )
 from pubsub_client.policy_document import DATA_ACTIONS
 
@@ -44,7 +46,7 @@ _IDENTITY_ID = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)+:[0-9a-f]{8}(?:-[0-9a-f]{4})
 _SPECIAL = re.compile(r"[*?]|\$(?=\{)")
 _VARIABLES = (
     "AWS IoT has iot:ClientId, iot:DomainName, aws:SourceIp, cognito-identity.amazonaws.com:sub, :aud and :amr, "
-    f"iot:Certificate.* and {THING_VARIABLES}*"
+    f"iot:Certificate* and {THING_VARIABLES}*"
 )
 
 
@@ -120,15 +122,22 @@ def identity_ids(text: str) -> list[str]:
     return _IDENTITY_ID.findall(text)
 
 
-def unknown_variables(resource: str, context: RequestContext) -> list[str]:
-    """Return the variables in a resource that AWS IoT does not have."""
-    return [each for each in variable_names(resource) if not context.has_variable(each.partition(",")[0].strip())]
+def valueless_variables(resource: str, context: RequestContext) -> list[str]:
+    """Return the variables in a resource that AWS IoT does not have, or that have no value for an identity."""
+    names = ((each, each.partition(",")[0].strip()) for each in variable_names(resource))
+    return [each for each, name in names if not context.has_variable(name) or of_certificate(name)]
 
 
 def never_matches(resource: str, variables: Iterable[str]) -> str:
-    """Return the mistake of a resource with variables that AWS IoT does not have."""
-    names = " and ".join(f"${{{each}}}" for each in variables)
-    return f"{resource} never matches, because AWS IoT policies have no variable {names} ({_VARIABLES})"
+    """Return the mistake of a resource with variables that never have a value for an identity."""
+    missing = [each for each in variables if not of_certificate(each)]
+    names = " and ".join(f"${{{each}}}" for each in missing or variables)
+    reason = f"AWS IoT policies have no variable {names} ({_VARIABLES})"
+    return (
+        f"{resource} never matches, because {reason}"
+        if missing
+        else f"{resource} never matches for a Cognito identity, which has no certificate for {names}"
+    )
 
 
 def needs_version(resource: str) -> str:
@@ -137,7 +146,7 @@ def needs_version(resource: str) -> str:
 
 
 def literal_characters(resource: str, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the kind of each character that is literal in a policy, ``wildcard`` or ``quotes``, and the mistake.
+    """Yield the kinds of literal characters, ``wildcard``, ``quotes`` or ``dollar``, and the mistakes.
 
     Args:
         resource: the resource.
@@ -147,6 +156,16 @@ def literal_characters(resource: str, name: str) -> Iterator[tuple[str, str]]:
         yield "wildcard", f"+ and # are literal in {resource}; the wildcard of policies is *"
     if _QUOTED.search(name):
         yield "quotes", f"quotation marks, angle brackets and outer spaces are literal in {resource}"
+    if "$${" in name:  # a template's escaped variable
+        yield "dollar", f"the first $ is literal in {resource}"
+
+
+def avoid_denial(policy: Policy, statement: Statement) -> str:
+    """Return what to do about a statement that denies a request. Only its owner may remove it."""
+    return (
+        f"Use topics and client ids that {policy.name} does not deny, or ask the owner of the policy about "
+        f"{statement.text}"
+    )
 
 
 def suggest_changes(
@@ -172,10 +191,7 @@ def suggest_changes(
         if others := other_identities(request, identity_id):
             change: str | AwsCommand = f"Use the user's own identity id instead of {', '.join(others)}, another user's"
         elif decision.outcome is Outcome.EXPLICIT_DENY and decision.statement:
-            change = (
-                f"Use topics and client ids that {policy.name} does not deny, or ask the owner of the policy about "
-                f"{decision.statement.text}"
-            )
+            change = avoid_denial(policy, decision.statement)
         elif mistake and mistake.fix:
             change = mistake.fix
         else:
@@ -235,7 +251,7 @@ def _mistakes(
             yield LikelyMistake(text, policy, _meet(unmet, context))
         return
     for resource in statement.resources:
-        if statement.has_variables and (missing := _missing_variables(request, resource, context)):
+        if statement.has_variables and (missing := _deciding_variables(request, resource, context)):
             names = " and ".join(f"${{{each}}}" for each in missing)
             yield LikelyMistake(
                 never_matches(resource, missing),
@@ -248,14 +264,21 @@ def _mistakes(
             text = f"{resource} needs a thing of the identity whose name is the client id, and there is none"
             yield LikelyMistake(text, policy, _attach_thing(context))
             continue
+        if statement.has_variables and (other := _other_thing_name(request, resource, context)):
+            yield LikelyMistake(other[0], policy, other[1])
+            continue
         if _Resource.parse(resource).kind not in kinds:
             continue
         if found := _correction(request, resource, context):
-            text, corrected = found
-            text = f"{text}; correct it to {corrected}" if corrected else text
+            text, corrected, allows = found
+            if allows is not False:
+                text = f"{text}; {corrected} {'would' if allows else 'might'} allow it"
+                yield LikelyMistake(text, policy, None, corrected)
+                continue
+            replace = f"Replace {resource} by {corrected} in {policy.name}. " if corrected else ""
             # Users who share one literal client id would disconnect each other.
             several = variable_names(resource) or "*" in resource
-            yield LikelyMistake(text, policy, _GIVE_CLIENT_ID if several and not corrected else None, corrected)
+            yield LikelyMistake(text, policy, replace + _GIVE_CLIENT_ID if several else None)
         elif (
             not statement.has_variables
             and variable_names(resource)
@@ -273,7 +296,8 @@ def _why_unmet(condition: Condition, context: RequestContext) -> str:
 
 def _meet(unmet: Sequence[Condition], context: RequestContext) -> str | AwsCommand:
     """Return how the front end can meet conditions. The fix never removes one, because all users have the policy."""
-    if all(each.key.lower() == IS_ATTACHED.lower() for each in unmet):
+    no_thing = context.values_of(IS_ATTACHED) == ("false",)
+    if no_thing and all(each.key.lower().startswith(THING_VARIABLES.lower()) for each in unmet):
         return _attach_thing(context)
     keys = ", ".join(each.key for each in unmet)
     return f"Meet the condition on {keys}, or ask the owner of the policy whether it must apply to every user"
@@ -287,13 +311,13 @@ def _attach_thing(context: RequestContext) -> str | AwsCommand:
     (client_id,) = context.values_of("iot:ClientId") or ("",)
     principal = next((values[0] for key, values in context.values.items() if key.endswith(":sub")), None)
     if principal is None or client_id.endswith(ANY_CLIENT_ID):
-        return "Give Amplify PubSub the name of the user's thing as clientId, and check it with --client-id and --user"
+        return "Give Amplify PubSub the name of the user's thing as clientId, and check it with --client-id"
     return AwsCommand("iot", "AttachThingPrincipal", {"thingName": client_id, "principal": principal})
 
 
-def _missing_variables(request: Request, resource: str, context: RequestContext) -> list[str]:
-    """Return the variables that do not exist, if the resource would match with them."""
-    missing = unknown_variables(resource, context)
+def _deciding_variables(request: Request, resource: str, context: RequestContext) -> list[str]:
+    """Return the variables that never have a value, if the resource would match with one."""
+    missing = valueless_variables(resource, context)
     return missing if missing and _matches_with_any(resource, missing, request, context) else []
 
 
@@ -302,7 +326,27 @@ def _is_of_a_thing(request: Request, resource: str, context: RequestContext) -> 
     names = [each for each in variable_names(resource) if each.lower().startswith(THING_VARIABLES.lower())]
     if not names or any(context.values_of(each) != () for each in names):
         return False
+    (client_id,) = context.values_of("iot:ClientId") or ("",)
+    if client_id and not client_id.endswith(ANY_CLIENT_ID):  # the name that the thing would have
+        resource = resource.replace(f"${{{THING_NAME}}}", _SPECIAL.sub(r"${\g<0>}", client_id))
     return _matches_with_any(resource, names, request, context)
+
+
+def _other_thing_name(request: Request, resource: str, context: RequestContext) -> tuple[str, str] | None:
+    """Return the mistake and the fix, if a resource would match if a thing had another name than the client id.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+    """
+    names = [each for each in variable_names(resource) if each.lower() == THING_NAME.lower()]
+    client_id = context.values_of("iot:ClientId")
+    if not names or not client_id or matches(resource, request.resource, context) is not False:
+        return None
+    if not _matches_with_any(resource, names, request, context):
+        return None
+    text = f"{resource} does not match, because {THING_NAME} is the client id, {client_id[0]}"
+    if request.action == CONNECT:
+        return text, f"Replace {resource} by {request.prefix}:client/${{{THING_NAME}}}, or ask the owner of the policy"
+    return text, "Use the name of the thing as client id, and in the topics where the policy has the variable"
 
 
 def _matches_with_any(resource: str, variables: Iterable[str], request: Request, context: RequestContext) -> bool:
@@ -333,7 +377,7 @@ class _Resource:
     @classmethod
     def parse(cls, resource: str) -> Self:
         arn = _ARN.fullmatch(resource)
-        rest = arn[2] if arn else _AFTER_ACCOUNT.sub("", resource.strip(" \"'`"))
+        rest = arn[2] if arn else _AFTER_ACCOUNT.sub("", resource.strip(" \"'`"), count=1)
         prefix = arn[1] if arn else None
         kind, separator, name = _KIND.fullmatch(rest).groups()  # type: ignore[union-attr]
         if kind is None and (found := _MISSPELLED_KIND.match(rest)):
@@ -349,8 +393,13 @@ def _spelled(kind: str) -> str:
     return "client" if word.startswith("client") else word
 
 
-def _correction(request: Request, resource: str, context: RequestContext) -> tuple[str, str | None] | None:
-    """Return the fewest mistakes whose correction makes a resource match, and the corrected resource if it is wrong."""
+_Correction = tuple[str, str | None, bool | None]
+"""The mistakes, the corrected resource if it is wrong, and whether that allows the request without another client id;
+None if this depends on an unknown variable."""
+
+
+def _correction(request: Request, resource: str, context: RequestContext) -> _Correction | None:
+    """Return the fewest mistakes of a resource whose correction allows the request."""
     parts = _Resource.parse(resource)
     found = _correct(request, resource, parts, context)
     if found is None and parts.misspelled:  # then it may be the start of a topic without a kind
@@ -359,17 +408,21 @@ def _correction(request: Request, resource: str, context: RequestContext) -> tup
     return found
 
 
-def _correct(
-    request: Request, resource: str, parts: _Resource, context: RequestContext
-) -> tuple[str, str | None] | None:
+def _correct(request: Request, resource: str, parts: _Resource, context: RequestContext) -> _Correction | None:
     mistakes = dict(_possible_mistakes(request, resource, parts, context))
     for count in range(1, len(mistakes) + 1):
         for chosen in itertools.combinations(mistakes, count):
             if parts.prefix is None and "prefix" not in chosen:
                 continue
             corrected = _corrected(request, parts, chosen)
-            if matches(corrected, request.resource, context):
-                return "; ".join(mistakes[each] for each in chosen), None if "client" in chosen else corrected
+            if (allows := matches(corrected, request.resource, context)) is False:
+                continue
+            if "client" in chosen and parts.kind == DATA_ACTIONS[CONNECT]:  # the front end has the wrong client id
+                others = [each for each in chosen if each != "client"]
+                corrected = _corrected(request, parts, others)
+                text = "; ".join(mistakes[each] for each in chosen)
+                return text, corrected if others else None, False
+            return "; ".join(mistakes[each] for each in chosen if each != "client"), corrected, allows
     return None
 
 
@@ -412,6 +465,8 @@ def _corrected(request: Request, parts: _Resource, mistakes: Sequence[str]) -> s
         name = _MQTT_WILDCARD.sub("*", name)
     if "quotes" in mistakes:
         name = re.sub(r"[\"'`<>]", "", name).strip()
+    if "dollar" in mistakes:
+        name = name.replace("$${", "${")
     if "client" in mistakes:
         name = "*"
     if "kind" in mistakes:

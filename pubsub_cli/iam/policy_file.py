@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pubsub_cli.iam.explanation import (
     never_matches,
     reason_for_denial,
     suggest_changes,
-    unknown_variables,
+    valueless_variables,
 )
 from pubsub_cli.iam.request import (
     ANY_CLIENT_ID,
@@ -30,12 +31,15 @@ from pubsub_cli.iam.request import (
     THING_VARIABLES,
     Request,
     RequestContext,
+    TopicUse,
+    allowed_use,
     front_end_requests,
     signed_in_context,
 )
 from pubsub_client.policy_document import DATA_ACTIONS, MAX_CHARACTERS, SHADOW_ACTIONS, identity_service
 
-_PREFIX = re.compile(r"(arn:[\w-]+:iot:[a-z0-9-]+:\d{12}):.")
+_REGION, _ACCOUNT = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d+"), re.compile(r"\d{12}")
+_REGION_IN_ARN = re.compile(rf":iot:({_REGION.pattern}):")
 _ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:(?P<rest>[^:].*)", re.DOTALL)
 _WRAPPERS = ("policyDocument", "PolicyDocument", "Document", "PolicyVersion")
 """The members of AWS's answers that contain a document, as those of `aws iot get-policy`."""
@@ -50,12 +54,16 @@ _CONNECT_ATTRIBUTES = (
     "A client with neither meets each condition ForAllValues."
 )
 _DEFAULT_REGION, _DEFAULT_ACCOUNT = "us-east-1", "123456789012"
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+"""The partitions of regions, by the start of their names; aws for the others."""
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _FIELDS = re.compile(
     r"arn:(?P<partition>{0}):iot:(?P<region>{0}):(?P<account>{0}):(?P<rest>.+)".format(r"(?:\$\{[^}]*\}|[^:])*"),
     re.DOTALL,
 )
 _PLACEHOLDER = re.compile(
-    r"(?!client/|topic/|topicfilter/)(?:x{2,}|\*{2,}|[a-z_-]*(?:region|account)[a-z_-]*|.*[<>\[\]{}].*)", re.IGNORECASE
+    r"(?!client/|topic/|topicfilter/)(?:\d*[x*]{2,}\d*|[a-z_-]*(?:region|account)[a-z_-]*|.*[<>\[\]{}].*)",
+    re.IGNORECASE,
 )
 """Matches texts in place of a region or an account, as in published policies and guides."""
 
@@ -125,8 +133,8 @@ def explain_policy(
         region: the region; None for that of the identity id, or of the document's resources.
     """
     wanted = region or (identity_id.partition(":")[0] if identity_id else None)
-    policy, placeholders = _without_placeholders(policy, wanted)
-    prefix = _arn_prefix(policy, wanted)
+    prefix, given_prefix = _arn_prefix(policy, wanted)
+    policy, placeholders = _without_placeholders(policy, prefix)
     in_region = prefix.split(":")[3]
     client = client_id or ANY_CLIENT_ID
     context = signed_in_context(in_region, None, identity_id=identity_id, client_id=client)
@@ -134,7 +142,13 @@ def explain_policy(
         _explain_request(each, policy, context, identity_id, in_region)
         for each in front_end_requests(prefix, client, topics)
     ]
-    mistakes = list(dict.fromkeys(_mistakes(policy, context)))
+    requests = [replace(each, fix=each.fix and each.fix.replace(prefix, given_prefix)) for each in requests]
+    mistakes = list(dict.fromkeys(_mistakes(policy, context, in_region)))
+    mistakes += [
+        f"--topic {each}: AWS IoT does not let clients use this reserved topic"
+        for each in topics
+        if allowed_use(each) is TopicUse.NOTHING
+    ]
     mistakes += [
         f"--topic {each}: * is a usual character in MQTT; the wildcards of topic filters are + and #"
         for each in topics
@@ -145,24 +159,19 @@ def explain_policy(
     return ExplainedPolicy(prefix, requests, mistakes)
 
 
-def _without_placeholders(policy: Policy, region: str | None) -> tuple[Policy, list[str]]:
-    """Replace placeholders for a region or an account. Return also the texts that were replaced."""
-    resources = [each for statement in policy.statements for each in (*statement.resources, *statement.not_resources)]
-    arns = [match for each in resources if (match := _FIELDS.fullmatch(each))]
-    regions = Counter(each["region"] for each in arns if re.fullmatch(r"[a-z]+(?:-[a-z]+)+-\d+", each["region"]))
-    accounts = Counter(each["account"] for each in arns if re.fullmatch(r"\d{12}", each["account"]))
-    real_region = region or next((each for each, _ in regions.most_common(1)), _DEFAULT_REGION)
-    real_account = next((each for each, _ in accounts.most_common(1)), _DEFAULT_ACCOUNT)
+def _without_placeholders(policy: Policy, prefix: str) -> tuple[Policy, list[str]]:
+    """Replace placeholders by the fields of an ARN prefix. Return also the texts that were replaced."""
+    _, real_partition, _, real_region, real_account = prefix.split(":")
     replaced: dict[str, None] = {}
 
-    def replace(value: Any) -> Any:
+    def replaced_in(value: Any) -> Any:
         if isinstance(value, list):
-            return [replace(each) for each in value]
+            return [replaced_in(each) for each in value]
         arn = _FIELDS.fullmatch(value) if isinstance(value, str) else None
         if arn is None:
             return value
         fields = []
-        for name, real in (("partition", "aws"), ("region", real_region), ("account", real_account)):
+        for name, real in (("partition", real_partition), ("region", real_region), ("account", real_account)):
             is_placeholder = _PLACEHOLDER.fullmatch(arn[name]) is not None
             replaced.update({arn[name]: None} if is_placeholder else {})
             fields.append(real if is_placeholder else arn[name])
@@ -170,26 +179,27 @@ def _without_placeholders(policy: Policy, region: str | None) -> tuple[Policy, l
         return f"arn:{partition}:iot:{found_region}:{account}:{arn['rest']}"
 
     statements = [
-        {key: replace(value) if key in ("Resource", "NotResource") else value for key, value in each.source.items()}
+        {key: replaced_in(value) if key in ("Resource", "NotResource") else value for key, value in each.source.items()}
         for each in policy.statements
     ]
     document = {**policy.document, "Statement": statements}
     return Policy.read(policy.name, policy.key, document), list(replaced)
 
 
-def _arn_prefix(policy: Policy, region: str | None) -> str:
-    """Return the most frequent ARN prefix of the document's resources, in a region if that is known."""
-    prefixes = Counter(
-        match[1]
-        for statement in policy.statements
-        for resource in (*statement.resources, *statement.not_resources)
-        if (match := _PREFIX.match(resource))
+def _arn_prefix(policy: Policy, region: str | None) -> tuple[str, str]:
+    """Return the start of the ARNs of requests, and the same without values that neither document nor options give."""
+    resources = [each for statement in policy.statements for each in (*statement.resources, *statement.not_resources)]
+    arns = [match for each in resources if (match := _FIELDS.fullmatch(each))]
+    regions = Counter(match[1] for each in resources if (match := _REGION_IN_ARN.search(each)))
+    accounts = Counter(each["account"] for each in arns if _ACCOUNT.fullmatch(each["account"]))
+    given_region = region or next((each for each, _ in regions.most_common(1)), None)
+    given_account = next((each for each, _ in accounts.most_common(1)), None)
+    in_region = given_region or _DEFAULT_REGION
+    partition = next((name for start, name in _PARTITIONS.items() if in_region.startswith(start)), "aws")
+    return (
+        f"arn:{partition}:iot:{in_region}:{given_account or _DEFAULT_ACCOUNT}",
+        f"arn:{partition}:iot:{given_region or 'REGION'}:{given_account or 'ACCOUNT'}",
     )
-    for prefix, _ in prefixes.most_common():
-        if region in (None, prefix.split(":")[3]):
-            return str(prefix)
-    account = next((each.split(":")[4] for each in prefixes), _DEFAULT_ACCOUNT)
-    return f"arn:aws:iot:{region or _DEFAULT_REGION}:{account}"
 
 
 def _explain_request(
@@ -221,13 +231,13 @@ def _numbered(policy: Policy, statement: Statement) -> str:
     return f"statement {policy.statements.index(statement) + 1}: {statement.text}"
 
 
-def _mistakes(policy: Policy, context: RequestContext) -> Iterator[str]:
+def _mistakes(policy: Policy, context: RequestContext, region: str) -> Iterator[str]:
     """Yield the mistakes that do not depend on the requests."""
     size = len(json.dumps(policy.document, separators=(",", ":")))
     if size > MAX_CHARACTERS:
         yield f"the document has {size} characters, and AWS IoT accepts {MAX_CHARACTERS}"
     for number, statement in enumerate(policy.statements, 1):
-        for mistake in _statement_mistakes(statement, context):
+        for mistake in _statement_mistakes(statement, context, region):
             yield f"statement {number}: {mistake}"
     for action in DATA_ACTIONS:
         if not any(each.allows and each.covers_action(action) for each in policy.statements):
@@ -235,7 +245,7 @@ def _mistakes(policy: Policy, context: RequestContext) -> Iterator[str]:
     if found := identity_ids(json.dumps(policy.document)):
         yield (
             f"the document contains the identity id {found[0]}, so it fits one user; use "
-            "${cognito-identity.amazonaws.com:sub}"
+            f"${{{identity_service(region)}:sub}}"
         )
 
 
@@ -243,16 +253,19 @@ def _mistakes(policy: Policy, context: RequestContext) -> Iterator[str]:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiotjobsdataplane.html
 # https://docs.aws.amazon.com/iot/latest/developerguide/authorizing-direct-aws.html
 # https://docs.aws.amazon.com/greengrass/v2/developerguide/device-auth.html
+# https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html
 _JOB_ACTIONS = ("DescribeJobExecution", "GetPendingJobExecutions", "StartNextPendingJobExecution", "UpdateJobExecution")
 _POLICY_ACTIONS = (
     *DATA_ACTIONS,
     *SHADOW_ACTIONS,
     "iot:DeleteConnection",
+    "iot:GetConnection",
     "iot:GetRetainedMessage",
     "iot:ListRetainedMessages",
+    "iot:ListSubscriptions",
+    "iot:SendDirectMessage",
     "iot:AssumeRoleWithCertificate",
     *(f"{service}:{name}" for service in ("iot", "iotjobsdata") for name in _JOB_ACTIONS),
-    "greengrass:Discover",
 )
 """The actions that AWS IoT and its services check with IoT policies."""
 _USES: Mapping[str, str] = {
@@ -261,21 +274,25 @@ _USES: Mapping[str, str] = {
 }
 
 
-def _statement_mistakes(statement: Statement, context: RequestContext) -> Iterator[str]:
+def _statement_mistakes(statement: Statement, context: RequestContext, region: str) -> Iterator[str]:
     source: Mapping[str, Any] = statement.source
     if source.get("Effect") not in ("Allow", "Deny"):
         yield f"its Effect is {source.get('Effect')!r}, not Allow or Deny"
+    # https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
+    if "Principal" in source or "NotPrincipal" in source:
+        yield "IoT policies have no Principal: they apply to the identities that they are attached to"
     for action in (*statement.actions, *statement.not_actions):
-        if not any(matches(action, each, None, ignore_case=True) for each in _POLICY_ACTIONS):
-            yield (
-                f"{action} matches no action that IoT policies can allow, such as iot:Publish; it may belong into the "
-                "IAM policy of a role"
+        known = any(matches(action, each, None, ignore_case=True) for each in _POLICY_ACTIONS)
+        if not known and not action.lower().startswith("greengrass:"):
+            similar = difflib.get_close_matches(action.strip(" \"'\u201c\u201d"), _POLICY_ACTIONS, 1, 0.9)
+            yield f"{action} matches no action that IoT policies can allow, such as iot:Publish; " + (
+                f"did you mean {similar[0]}?" if similar else "it may belong into the IAM policy of a role"
             )
     resources = (*statement.resources, *statement.not_resources)
     if not resources:
         yield "it has neither Resource nor NotResource"
     for resource in resources:
-        yield from _resource_mistakes(resource, statement, context)
+        yield from _resource_mistakes(resource, statement, context, region)
     kinds = {_kind(each) for each in statement.resources}
     for action, kind in DATA_ACTIONS.items():
         exact = any(each.lower() == action.lower() for each in statement.actions)
@@ -283,26 +300,42 @@ def _statement_mistakes(statement: Statement, context: RequestContext) -> Iterat
             yield f"{action} needs a resource {kind}/, and the statement has only {', '.join(sorted(map(str, kinds)))}/"
 
 
-def _resource_mistakes(resource: str, statement: Statement, context: RequestContext) -> Iterator[str]:
-    missing = unknown_variables(resource, context)
+def _resource_mistakes(resource: str, statement: Statement, context: RequestContext, region: str) -> Iterator[str]:
+    missing = valueless_variables(resource, context)
     for name in missing:
         yield never_matches(resource, [name])
     if variable_names(resource) and not statement.has_variables:
         yield needs_version(resource)
     arn = _ARN.fullmatch(resource)
-    if arn is None and "*" not in resource and not missing:
+    if _is_malformed(resource):
         yield f"{resource} is malformed; an ARN here has the form arn:aws:iot:REGION:ACCOUNT:topic/..."
     if arn is None:
         return
+    if empty := [
+        name for name in ("region", "account") if (fields := _FIELDS.fullmatch(resource)) and not fields[name]
+    ]:
+        yield f"{resource} has no {' and no '.join(empty)}, so it matches nothing"
     uses_kinds = any(statement.covers_action(each) for each in DATA_ACTIONS)
     if uses_kinds and not missing and _kind(resource) is None and arn["rest"][0] not in "*$":
         yield f"{resource} does not begin with client/, topic/ or topicfilter/ after the account"
     if statement.allows and arn["rest"].lower() == "client/${iot:clientid}":
         yield (
             f"{resource} allows every client id, as client/* does, because the client chooses its id; "
-            "use ${cognito-identity.amazonaws.com:sub}"
+            f"use ${{{identity_service(region)}:sub}}"
         )
     yield from (mistake for _, mistake in literal_characters(resource, arn["rest"].partition("/")[2]))
+
+
+def _is_malformed(resource: str) -> bool:
+    """Return whether a resource is neither an ARN, perhaps with wildcards, nor ``*``.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    """
+    literal, *rest = _VARIABLE.sub("v", resource).partition("*")
+    fields = literal.split(":", 5)
+    if fields[0] != "arn":
+        return resource.strip("*") != ""
+    return any("/" in each for each in fields[1:5]) or not (len(fields) > 5 or rest[0])
 
 
 def _kind(resource: str) -> str | None:

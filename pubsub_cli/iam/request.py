@@ -182,10 +182,11 @@ def front_end_requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -
 THING_VARIABLES: Final = "iot:Connection.Thing."
 """The start of the names of the thing policy variables."""
 IS_ATTACHED: Final = f"{THING_VARIABLES}IsAttached"
+THING_NAME: Final = f"{THING_VARIABLES}ThingName"
 
 _CLAIMS = ("sub", "aud", "amr")
 _IOT_VARIABLES = ("iot:clientid", "iot:domainname", "aws:sourceip")
-_CERTIFICATE_VARIABLES = "iot:certificate."
+_CERTIFICATE_VARIABLES = ("iot:certificate.", "iot:certificateid")
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ class RequestContext:
         name = key.lower()
         if name in self.values:
             return self.values[name]
-        if _is_missing_claim(name) or name.startswith(_CERTIFICATE_VARIABLES):  # an identity has no certificate
+        if _is_missing_claim(name) or of_certificate(name):
             return ()
         attached = self.values.get(IS_ATTACHED.lower())
         return () if attached == ("false",) and name.startswith(THING_VARIABLES.lower()) else None
@@ -223,16 +224,29 @@ class RequestContext:
             return False
         documented = (
             name in _IOT_VARIABLES
-            or name.startswith((_CERTIFICATE_VARIABLES, THING_VARIABLES.lower()))
+            or of_certificate(name)
+            or name.startswith(THING_VARIABLES.lower())
             or name.partition(":")[0] in IDENTITY_SERVICES
         )
         return documented or not self.of_iot
 
 
+def of_certificate(variable: str) -> bool:
+    """Return whether a variable has a value only for an X.509 certificate, which an identity does not have.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
+    """
+    return variable.lower().startswith(_CERTIFICATE_VARIABLES)
+
+
 def _is_missing_claim(name: str) -> bool:
-    """Return whether a name is that of a claim of an identity's token that Cognito does not provide."""
+    """Return whether a name is that of a claim that the token of an identity does not have.
+
+    The claims of other providers, such as ``accounts.google.com:aud``, are only in their own tokens.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
+    """
     service, _, claim = name.partition(":")
-    return service in IDENTITY_SERVICES and claim not in _CLAIMS
+    return (service in IDENTITY_SERVICES) is not (claim in _CLAIMS)
 
 
 def signed_in_context(
@@ -269,12 +283,14 @@ def signed_in_context(
             values[f"{service}:aud"] = (identity_pool_id,)
         if identity_id:
             values[f"{service}:sub"] = (identity_id,)
-    if client_id is not None:
+    if client_id is not None and not role_arn:  # AWS documents the variables of AWS IoT only for IoT policies.
         values["iot:clientid"] = (client_id,)
     if role_arn:
         values["aws:principalarn"] = (role_arn,)
         values["aws:principalaccount"] = (role_arn.split(":")[4],)
-    if things is not None and client_id is not None:
+    if client_id is not None and client_id.endswith(ANY_CLIENT_ID):
+        things = ()  # A random client id is not the name of a thing.
+    if things is not None and client_id is not None and not role_arn:
         values |= _thing_values(things, client_id)
     return RequestContext(values, of_iot=role_arn is None)
 
@@ -282,8 +298,10 @@ def signed_in_context(
 def _thing_values(things: Collection[str], client_id: str) -> dict[str, Values]:
     """Return the values of the thing policy variables. The client id must be the name of a thing of the identity.
 
+    Only X.509 certificates can have an exclusive thing, whose name can differ from the client id.
     https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+    https://docs.aws.amazon.com/iot/latest/developerguide/exclusive-thing.html
     """
     if client_id in things:
-        return {IS_ATTACHED.lower(): ("true",), f"{THING_VARIABLES}ThingName".lower(): (client_id,)}
+        return {IS_ATTACHED.lower(): ("true",), THING_NAME.lower(): (client_id,)}
     return {IS_ATTACHED.lower(): ("false",)}

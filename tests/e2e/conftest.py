@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from local_cloud.process import LocalCloud
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from tests.e2e.commands import run_pubsub
 from tests.e2e.stack_app import StackApp, shared
-from tests.integration.local_cloud.account import Credentials
+from tests.integration.local_cloud.account import Credentials, wait_until
 from tests.integration.local_cloud.http_api import Answer, call
 from tests.integration.local_cloud.mqtt import websocket
 from tests.tokens import claims
@@ -31,14 +30,6 @@ PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of temporary users
 
 FAST: dict[str, Any] = {"attachPerSecond": {"signIn": 100, "retry": 100, "sweep": 200}, "detachPerSecond": 200}
 """Settings for tests with hundreds of attachments."""
-
-
-def wait_until(condition: Callable[[], bool], what: str = "it", seconds: float = 60) -> None:
-    """Wait until a condition is met."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -106,13 +97,13 @@ class Deployment:
         tokens: dict[str, str] = self.srp(user_name, password).authenticate_user()["AuthenticationResult"]
         return tokens
 
-    def srp(self, user_name: str, password: str = PASSWORD) -> AWSSRP:
-        """Return a sign-in that has not started."""
+    def srp(self, user_name: str, password: str = PASSWORD, client_id: str | None = None) -> AWSSRP:
+        """Return a sign-in that has not started, on another app client if one is given."""
         return AWSSRP(
             username=user_name,
             password=password,
             pool_id=self.user_pool_id,
-            client_id=self.client_id,
+            client_id=client_id or self.client_id,
             client=self.public("cognito-idp"),
         )
 

@@ -260,7 +260,7 @@ def _expect_only_additions(during: dict[str, Any], before: dict[str, Any]) -> No
         key: value for key, value in before["identity pool"].items() if key != "CognitoIdentityProviders"
     }
     assert during["number of clients"] == before["number of clients"] + 1
-    for same in ("clients", "groups", "identity pool roles"):
+    for same in ("mfa", "clients", "groups", "identity pool roles"):
         assert during[same] == before[same]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from local_cloud.faults import Fail, Fault
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD, Deployment, wait_until
+from tests.e2e.conftest import PASSWORD, Deployment
+from tests.integration.local_cloud.account import wait_until
 from tests.tokens import claims
 
 

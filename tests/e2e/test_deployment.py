@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from local_cloud.environment import without_aws
 from local_cloud.process import LocalCloud
 from tests.e2e.commands import run_pubsub
 from tests.e2e.stack_app import StackApp, bootstrapped
-from tests.processes import ended
+from tests.processes import ended, run_on_a_terminal
 from tools.__main__ import main
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -61,27 +59,8 @@ class Shell:
 
     def type(self, typed: str, *arguments: str, **changes: str) -> tuple[int, str]:
         """Run a command on a terminal, type a line at its prompt, and return the exit code and the output."""
-        ours, theirs = pty.openpty()
-        # Without a width the CDK CLI prints its progress with one character a line.
-        termios.tcsetwinsize(theirs, (24, 80))
         command = [sys.executable, "-m", "tools", *arguments]
-        typing = subprocess.Popen(
-            command, cwd=_REPOSITORY, env=self.environment(changes), stdin=theirs, stdout=theirs, stderr=theirs
-        )
-        with ended(typing) as running:
-            os.close(theirs)
-            shown = ""
-            try:
-                while data := os.read(ours, 4096):
-                    shown += data.decode(errors="replace")
-                    if typed and ("to destroy it: " in shown or "(y/n)" in shown):
-                        os.write(ours, typed.encode() + b"\n")
-                        typed = ""
-            except OSError:  # the other end is closed
-                pass
-            code = running.wait(timeout=60)
-        os.close(ours)
-        return code, shown
+        return run_on_a_terminal(command, self.environment(changes), f"{typed}\n", _REPOSITORY)
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +266,6 @@ def _expect_wrong_name_destroys_nothing(shell: Shell) -> None:
 def _destroy_and_keep_the_user_pool(shell: Shell, outputs: dict[str, str], synthesized: dict[str, str]) -> None:
     code, shown = shell.type(_STACK, "destroy", *_PROD, AWS_REGION=shell.cloud.region, **synthesized)
     assert code == 0, shown
-    shown = shown.replace("\r", "")
     assert "about 0, kept with their user pool" in shown
     assert f"kept: user pool {outputs['UserPoolId']}, app client {outputs['UserPoolClientId']}." in shown
     assert _STACK not in _stacks(shell)

@@ -16,7 +16,7 @@ from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment, check, deploy, warm
 from tests.e2e.operator import operator, policies
 from tests.e2e.stack_app import StackApp
-from tests.integration.local_cloud.account import Credentials
+from tests.integration.local_cloud.account import ALLOW_IOT, Credentials, make_role
 from tests.integration.local_cloud.mqtt import websocket
 
 _KEPT: dict[str, Any] = {
@@ -165,9 +165,17 @@ def _destroy_and_keep_the_user_pool(own: Deployment, editor: str) -> None:
 
 def _deploy_again_on_the_user_pool(own: Deployment, editor: str, directory: Path) -> None:
     marker_before = str(own.marker(editor))
+    theirs = make_role(own.cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
+    users, support = own.cloud.client("cognito-idp"), {"UserPoolId": own.user_pool_id, "GroupName": "support"}
+    users.create_group(**support, RoleArn=theirs, Precedence=7, Description="theirs")
     settings = _KEPT | {
+        "groups": ["support", "admins", "editors"],
         "terminationProtection": False,
-        "adopt": {"userPoolId": own.user_pool_id, "userPoolClientIds": [own.client_id]},
+        "adopt": {
+            "userPoolId": own.user_pool_id,
+            "userPoolClientIds": [own.client_id],
+            "replaceGroupRoles": {"support": theirs},
+        },
         "attachment": "sign-in",
     }
     again = _deploy(own.cloud, directory / "again", settings)
@@ -178,8 +186,11 @@ def _deploy_again_on_the_user_pool(own: Deployment, editor: str, directory: Path
     assert str(again.marker(editor)).startswith(again.outputs[Output.ATTACHMENT_MARKER])
     assert str(again.marker(editor)) != marker_before
     assert _role_of(again, again.credentials(tokens)) == _role_of_group(again, "editors")
+    assert _role_of_group(again, "support") != theirs.rpartition("/")[2]
     assert again.smoke()["summary"]["exit_code"] == 0
     again.app.destroy()
+    restored = users.get_group(**support)["Group"]
+    assert (restored["RoleArn"], restored["Precedence"], restored["Description"]) == (theirs, 7, "theirs")
     assert "IdToken" in again.sign_in(editor)
 
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_cloud.provisioning import ProvisioningError
 from pubsub_client import AwsIot, CognitoSession, ConnectionState, PubSub
@@ -210,13 +209,7 @@ class Traffic:
             ended.wait(_PAUSE_SECONDS)
 
     def _sign_in_once(self, user: str) -> None:
-        try:
-            tokens = self._deployment.sign_in(user)
-        except ClientError as error:
-            # ministack ends running invocations when a function is updated; AWS Lambda does not.
-            if "Worker process died" not in str(error):
-                raise
-            return
+        tokens = self._deployment.sign_in(user)
         identity_id = self._deployment.identity_id(tokens)
         self.signed_in += 1
         # An attachment that fails at sign-in is pending until the worker makes it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import operator
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -18,8 +17,9 @@ import pytest
 
 from local_cloud.faults import Fail, Hang
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment, wait_until
-from tests.processes import ended
+from tests.e2e.conftest import Deployment
+from tests.integration.local_cloud.account import wait_until
+from tests.processes import ended, run_on_a_terminal
 
 _REASON = "AttachPolicy: UnauthorizedException"
 _COMPARISONS = {"GreaterThanThreshold": operator.gt}
@@ -201,32 +201,8 @@ def test_redrive_interrupted_before_the_move_moves_nothing(deployment: Deploymen
 class TestPrompt:
     @staticmethod
     def _on_a_terminal(deployment: Deployment, answer: str | signal.Signals) -> tuple[int, str]:
-        """Run the command on a terminal, answer or signal at the prompt, and return the exit code and the output."""
         environment = {name: value for name, value in deployment.cloud.environment().items() if name != "CI"}
-        ours, theirs = pty.openpty()
-        command = subprocess.Popen(
-            [sys.executable, "-m", "pubsub_client", "redrive"],
-            env=environment,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        )
-        with ended(command) as running:
-            os.close(theirs)
-            shown = ""
-            try:
-                while data := os.read(ours, 4096):
-                    shown += data.decode()
-                    if shown.endswith("[y/N] "):
-                        if isinstance(answer, signal.Signals):
-                            running.send_signal(answer)
-                        # If the signal arrives before the command reads, it takes effect with the answer.
-                        os.write(ours, (answer if isinstance(answer, str) else "\n").encode())
-            except OSError:  # the command has closed its end
-                pass
-            code = running.wait(timeout=60)
-        os.close(ours)
-        return code, shown
+        return run_on_a_terminal([sys.executable, "-m", "pubsub_client", "redrive"], environment, answer)
 
     def test_redrive_moves_messages_only_after_confirmation(self, deployment: Deployment) -> None:
         pending = _make_dead_letter(deployment)

@@ -1,7 +1,7 @@
 """Self-attach in a deployment with a trigger: users get the policy through the route, only for their own identity.
 
-``tests/unit/lambdas/test_self_attach.py`` tests the members of a request, ``tests/integration/pubsub_client`` how the
-client repairs a connection.
+``tests/unit/lambdas/test_self_attach.py`` tests the members of a request, and
+``tests/unit/pubsub_client/test_connection.py`` when the client repairs a connection.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from local_cloud.faults import Fail
 from pubsub_cli.checks.connection import RoundTrips
 from pubsub_cli.checks.self_attach import SelfAttachRepairs
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
+from tests.e2e.conftest import PASSWORD, Deployment, check
+from tests.integration.local_cloud.account import wait_until
 from tests.processes import ended
 
 _IDENTITY_ID = re.compile(r"us-east-1:[0-9a-f]{8}-")
@@ -162,12 +163,6 @@ class TestFaults:
             late = check(deployment.smoke("--timeout", "30"), "PS203")
         assert late["status"] == "warning"
         assert "reports: Queued, AttachPolicy: ThrottlingException" in late["cause"]
-
-    def test_smoke_reports_that_the_trigger_does_not_receive_the_marker(self, deployment: Deployment) -> None:
-        with deployment.cloud.only_readable_attributes_in_events():
-            failures = _failures(deployment.smoke())
-        assert failures.keys() == {"PS122", "PS412"}
-        assert "did not receive it: its log shows Attached for the repeat sign-in" in failures["PS122"]["cause"]
 
     @pytest.mark.usefixtures("control_plane_open", "marker_ignored")
     def test_smoke_reports_what_is_allowed_but_must_be_denied(self, deployment: Deployment) -> None:

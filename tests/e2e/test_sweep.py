@@ -15,7 +15,8 @@ import pytest
 
 from local_cloud.faults import Fail, Throttle
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment, wait_until
+from tests.e2e.conftest import Deployment
+from tests.integration.local_cloud.account import wait_until
 from tests.processes import ended
 
 _MAX_DELETED = 60  # by one call of DeleteIdentities

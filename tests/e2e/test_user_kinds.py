@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 
 import pytest
-from pycognito.aws_srp import AWSSRP
 from pycognito.exceptions import ForceChangePasswordException
 
 from attachment.internal_sign_in import ClientSecrets
 from pubsub_cli.checks.update import update_of
-from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
+from tests.e2e.conftest import PASSWORD, Deployment, check
+from tests.integration.local_cloud.account import wait_until
 from tests.integration.local_cloud.user_pool import code_sent_by_email, error_of
 from tests.tokens import claims
 
@@ -28,9 +28,9 @@ def test_user_with_temporary_password_is_attached_after_changing_it(deployment: 
     name = _user_with_temporary_password(deployment)
     lines = len(deployment.trigger_lines())
     with pytest.raises(ForceChangePasswordException):
-        _srp(deployment, name, _TEMPORARY).authenticate_user()
+        deployment.srp(name, _TEMPORARY).authenticate_user()
     assert len(deployment.trigger_lines()) == lines
-    answered = _srp(deployment, name, _TEMPORARY).set_new_password_challenge(PASSWORD)
+    answered = deployment.srp(name, _TEMPORARY).set_new_password_challenge(PASSWORD)
     assert "IdToken" in answered["AuthenticationResult"]
     assert len(deployment.trigger_lines()) == lines + 1
     # The user is not confirmed during that sign-in, so the internal sign-in fails. The worker repeats it.
@@ -140,7 +140,7 @@ def test_sign_in_on_an_unlisted_app_client_attaches(deployment: Deployment) -> N
         ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
     )
     client_id = made["UserPoolClient"]["ClientId"]
-    tokens = _srp(deployment, name, PASSWORD, client_id).authenticate_user()["AuthenticationResult"]
+    tokens = deployment.srp(name, PASSWORD, client_id).authenticate_user()["AuthenticationResult"]
     assert error_of(lambda: deployment.identity_id(tokens))[0] == "NotAuthorizedException"
     users.delete_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=client_id)
     marker = deployment.marker(name)
@@ -148,17 +148,6 @@ def test_sign_in_on_an_unlisted_app_client_attaches(deployment: Deployment) -> N
     identity_id = marker.split("/")[1]
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
     assert deployment.identity_id(deployment.sign_in(name)) == identity_id
-
-
-def _srp(deployment: Deployment, name: str, password: str, client_id: str | None = None) -> AWSSRP:
-    """Return a sign-in with another password or app client."""
-    return AWSSRP(
-        username=name,
-        password=password,
-        pool_id=deployment.user_pool_id,
-        client_id=client_id or deployment.client_id,
-        client=deployment.public("cognito-idp"),
-    )
 
 
 def _user_with_temporary_password(deployment: Deployment) -> str:
@@ -187,7 +176,6 @@ def _sign_in_by_choice(deployment: Deployment, name: str, challenge: str) -> dic
     """Sign in as Amplify does with ``USER_AUTH`` and a preferred challenge, and return Cognito's tokens."""
     users, srp = deployment.public("cognito-idp"), deployment.srp(name)
     parameters: dict[str, dict[str, str]] = {
-        "PASSWORD": {"PASSWORD": PASSWORD},
         "PASSWORD_SRP": {"SRP_A": srp.get_auth_params()["SRP_A"]},
         "EMAIL_OTP": {},
     }

@@ -105,8 +105,10 @@ class AmplifyProject:
         del described["LastModifiedDate"], described["EstimatedNumberOfUsers"]
         identity_pool = identities.describe_identity_pool(IdentityPoolId=self.identity_pool_id)
         identity_pool_roles = identities.get_identity_pool_roles(IdentityPoolId=self.identity_pool_id)
+        mfa = users.get_user_pool_mfa_config(UserPoolId=pool)
         return {
             "user pool": described,
+            "mfa": {key: value for key, value in mfa.items() if key != "ResponseMetadata"},
             "clients": [
                 users.describe_user_pool_client(UserPoolId=pool, ClientId=each)["UserPoolClient"] for each in clients
             ],

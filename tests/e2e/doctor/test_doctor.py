@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
 
@@ -26,6 +24,7 @@ from tests.e2e.doctor.doctor_run import (
 from tests.e2e.doctor.scenarios.sign_in import remove_trigger
 from tests.e2e.doctor.simulated_user import TOPIC, SimulatedUser, Stage
 from tests.e2e.operator import operator
+from tests.processes import run_on_a_terminal
 
 _CONFIG_ACCESS = "arn:aws:iam::aws:policy/AWSIoTConfigAccess"
 _DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
@@ -139,23 +138,10 @@ class TestFix:
         user.detach()
         environment = {**user.deployment.cloud.environment(), "TERM": "dumb"}
         environment.pop("CI", None)
-        ours, theirs = pty.openpty()
-        os.write(ours, b"n\n")
-        done = subprocess.run(
-            [BIN / "pubsub", "doctor", *with_identity(user).arguments, "--only", "PS203", "--fix"],
-            env=environment,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        shown = os.read(ours, 65536).decode()
-        os.close(ours)
-        os.close(theirs)
-        assert (done.returncode, done.stderr.count("Run it?")) == (1, 1), done.stderr
-        assert re.search(r"attach-policy(?:.*\r\n)+? +declined", shown)
+        command = [str(BIN / "pubsub"), "doctor", *with_identity(user).arguments, "--only", "PS203", "--fix"]
+        code, shown = run_on_a_terminal(command, environment, "n\n")
+        assert (code, shown.count("Run it?")) == (1, 1), shown
+        assert re.search(r"attach-policy(?:.*\n)+? +declined", shown)
         assert user.deployment.attached_policies(user.identity_id) == []
 
     def test_fix_does_not_run_a_command_that_removes_something(self, user: SimulatedUser) -> None:

@@ -133,6 +133,28 @@ def test_doctor_fixes_a_manual_deployment(manual: ManualDeployment) -> None:
     _assert_only_retain_is_missing(run_doctor(manual.cloud, manual.options))
 
 
+def test_doctor_attaches_the_thing_that_a_policy_needs(manual: ManualDeployment) -> None:
+    iot, thing = manual.cloud.client("iot"), unique("lamp")
+    prefix = f"arn:aws:iot:{manual.cloud.region}:{manual.cloud.account_id}"
+    own = {
+        "Effect": "Allow",
+        "Action": "iot:Connect",
+        "Resource": f"{prefix}:client/${{iot:Connection.Thing.ThingName}}",
+    }
+    others = {"Effect": "Allow", "NotAction": "iot:Connect", "Resource": "*"}
+    iot.create_thing(thingName=thing)
+    policy = {"policyName": manual.policy}
+    version = iot.create_policy_version(**policy, policyDocument=document(own, others), setAsDefault=True)
+    options = manual.options.plus("--client-id", thing)
+    try:
+        report = run_doctor(manual.cloud, options)
+        run_fix(manual.cloud, report.check("PS307")["fix"])
+        _assert_only_retain_is_missing(run_doctor(manual.cloud, options))
+    finally:
+        iot.set_default_policy_version(**policy, policyVersionId="1")
+        iot.delete_policy_version(**policy, policyVersionId=version["policyVersionId"])
+
+
 def _assert_only_retain_is_missing(report: Report) -> None:
     """Assert that the only finding is that AWSIoTDataAccess does not allow iot:RetainPublish."""
     assert [(each["id"], each["status"]) for each in report.findings] == [("PS306", "warning")], report.texts

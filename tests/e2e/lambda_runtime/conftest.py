@@ -12,9 +12,9 @@ from typing import Self
 import pytest
 
 from local_cloud.faults import Fault, Hang
-from local_cloud.name_server import NameServer
 from local_cloud.process import LocalCloud
 from tests.e2e.conftest import Deployment
+from tests.e2e.lambda_runtime.name_server import NameServer
 
 HANGS = ("a resolver that never answers", "a silent socket", "every call hanging")
 

@@ -7,7 +7,7 @@ import json
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -63,13 +63,13 @@ class Account:
     cloud: LocalCloud
     user_pool_id: str
     client_id: str
-    identity_pool_id: str
-    guest_identity_pool_id: str
+    identity_pool_id: str = ""
+    guest_identity_pool_id: str = ""
 
     @classmethod
     def on(cls, cloud: LocalCloud) -> Self:
         """Create the user pool and the identity pools."""
-        account = cls(cloud, *make_user_pool(cloud), identity_pool_id="", guest_identity_pool_id="")
+        account = cls(cloud, *make_user_pool(cloud))
         pools = account.make_identity_pool(), account.make_identity_pool(allows_guests=True)
         return replace(account, identity_pool_id=pools[0], guest_identity_pool_id=pools[1])
 
@@ -161,12 +161,9 @@ class Account:
         credentials = Credentials(answer["AccessKeyId"], answer["SecretKey"], answer["SessionToken"])
         return Identity(identity_id, credentials)
 
-    def attach(self, identity_id: str, *statements: dict[str, Any]) -> None:
-        """Attach a policy with these statements to an identity id."""
-        iot = self.cloud.client("iot")
-        name = unique("policy")
-        iot.create_policy(policyName=name, policyDocument=document(*statements))
-        iot.attach_policy(policyName=name, target=identity_id)
+    def attach(self, identity_id: str, *statements: dict[str, Any]) -> str:
+        """Attach a new policy with these statements to an identity id, and return the policy's name."""
+        return make_iot_policy(self.cloud, *statements, targets=[identity_id])
 
     def arn(self, resource: str) -> str:
         """Return the ARN of an IoT resource such as ``topic/orders``."""
@@ -206,6 +203,15 @@ def make_stack(cloud: LocalCloud, **resources: dict[str, Any]) -> str:
 def physical_id(cloud: LocalCloud, stack: str, logical_id: str) -> str:
     resource = cloud.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
     return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def make_iot_policy(cloud: LocalCloud, *statements: dict[str, Any], targets: Iterable[str] = ()) -> str:
+    """Create an IoT policy, attach it to the targets, and return its name."""
+    iot, name = cloud.client("iot"), unique("policy")
+    iot.create_policy(policyName=name, policyDocument=document(*statements))
+    for target in targets:
+        iot.attach_policy(policyName=name, target=target)
+    return name
 
 
 def make_policy(cloud: LocalCloud, *statements: dict[str, Any]) -> str:
@@ -299,8 +305,9 @@ def let_cognito_invoke(cloud: LocalCloud, function_arn: str, user_pool_id: str) 
     )
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str = "it", seconds: float = 60) -> None:
+    """Wait until a condition is met."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.05)

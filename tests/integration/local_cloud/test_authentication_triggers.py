@@ -198,11 +198,13 @@ def test_error_fails_the_sign_in_and_is_not_retried(failing: tuple[Pool, Path]) 
     assert len(events(file)) == before + 1
 
 
-def test_trigger_that_is_late_three_times_fails_the_sign_in(failing: tuple[Pool, Path]) -> None:
+def test_trigger_that_is_late_three_times_fails_the_sign_in(
+    failing: tuple[Pool, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pool, _ = failing
     name, begun = pool.user(nickname="late"), time.monotonic()
-    with pool.cloud.trigger_timeout(0.2):
-        error = error_of(lambda: pool.give_password(name))
+    monkeypatch.setattr(pool.cloud, "trigger_timeout_seconds", 0.2)
+    error = error_of(lambda: pool.give_password(name))
     assert error == (
         "UnexpectedLambdaException",
         "PostAuthentication invocation failed due to error Socket timeout while invoking Lambda function.",

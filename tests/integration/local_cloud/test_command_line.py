@@ -209,10 +209,10 @@ def test_fault_commands_set_list_and_clear(cloud: LocalCloud, faults: CommandLin
 
 def test_clear_resets_delays_and_lifetimes(cloud: LocalCloud, faults: CommandLine) -> None:
     cloud.policy_propagation_seconds, cloud.permission_propagation_seconds = 30, 30
-    cloud.credentials_lifetime_seconds = 30
+    cloud.credentials_lifetime_seconds = cloud.trigger_timeout_seconds = 30
     faults("fault", "clear")
     assert (cloud.policy_propagation_seconds, cloud.permission_propagation_seconds) == (0, 0)
-    assert cloud.credentials_lifetime_seconds == 3600
+    assert (cloud.credentials_lifetime_seconds, cloud.trigger_timeout_seconds) == (3600, 5)
 
 
 @pytest.mark.parametrize(

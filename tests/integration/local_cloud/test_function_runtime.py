@@ -1,4 +1,4 @@
-"""The processes of Python functions: forked with the SDK, and resolving names by the test's name server."""
+"""The processes of Python functions, which are forked with the SDK."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from local_cloud.function_processes import FUNCTION_RUNTIME, ForkServer, FunctionProcess
-from local_cloud.name_server import NameServer
 from local_cloud.process import LocalCloud
-from tests.integration.local_cloud.account import make_function, wait_until
+from tests.integration.local_cloud.account import make_function
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux")
 
@@ -178,52 +177,3 @@ def test_killed_fork_server_is_replaced_and_its_processes_continue(tmp_path: Pat
         assert process.stdout.read() == "continues\n"
         assert process.wait(10) == 0
     server.end()
-
-
-_LOOK_UP = "import socket; print(socket.getaddrinfo('aws.test', 80, type=socket.SOCK_STREAM)[0][4][0])"
-_LOOK_UP_WITH_ALARM = f"""
-import signal
-def interrupt(*_):
-    print("interrupted", flush=True)
-    raise TimeoutError
-signal.signal(signal.SIGALRM, interrupt)
-signal.setitimer(signal.ITIMER_REAL, 0.2)
-{_LOOK_UP}
-"""
-
-
-@pytest.fixture
-def name_server() -> Iterator[NameServer]:
-    with NameServer() as server:
-        yield server
-
-
-def _python(name_server: NameServer, source: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", source], env=name_server.variables(), stdout=subprocess.PIPE, text=True
-    )
-
-
-def test_name_server_answers_with_loopback(name_server: NameServer) -> None:
-    with _python(name_server, _LOOK_UP) as process:
-        assert process.communicate(timeout=20)[0] == "127.0.0.1\n"
-    assert "aws.test" in name_server.queries
-
-
-def test_silent_name_server_blocks_a_process_despite_signals(name_server: NameServer) -> None:
-    name_server.silent = True
-    with _python(name_server, _LOOK_UP_WITH_ALARM) as process:
-        try:
-            wait_until(lambda: "aws.test" in name_server.queries)
-            with pytest.raises(subprocess.TimeoutExpired) as blocked:
-                process.communicate(timeout=1)  # several times the alarm's delay
-            assert blocked.value.stdout is None
-        finally:
-            process.kill()
-
-
-def test_address_is_not_resolved(name_server: NameServer) -> None:
-    name_server.silent = True
-    with _python(name_server, _LOOK_UP.replace("aws.test", "127.0.0.1")) as process:
-        assert process.communicate(timeout=20)[0] == "127.0.0.1\n"
-    assert name_server.queries == []

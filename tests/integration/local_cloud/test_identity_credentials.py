@@ -20,11 +20,6 @@ def test_group_with_the_lowest_precedence_decides_the_role(account: Account) -> 
     assert account.role_of(user) == first.role
 
 
-def test_user_without_a_group_gets_the_authenticated_role(account: Account) -> None:
-    pool_id = account.make_identity_pool(BY_TOKEN)
-    assert account.role_of(account.user(identity_pool_id=pool_id)) == account.authenticated_role(pool_id)
-
-
 @pytest.mark.parametrize("resolution", ["AuthenticatedRole", "Deny"])
 def test_groups_of_the_same_precedence_are_ambiguous(account: Account, resolution: str) -> None:
     groups = [account.make_group(precedence=1).name for _ in range(2)]

@@ -87,11 +87,6 @@ class TestVersions:
             assert mqtt.message() is None
 
 
-def test_policy_of_another_identity_allows_nothing(account: Account, publisher: Identity) -> None:
-    with websocket(account.cloud, account.user().credentials, Version.MQTT_5) as mqtt:
-        assert mqtt.connect(publisher.identity_id) == NOT_AUTHORIZED
-
-
 def test_detached_policy_allows_nothing(account: Account) -> None:
     user, iot = account.user(), account.cloud.client("iot")
     account.attach(user.identity_id, ALLOW_IOT)
@@ -146,15 +141,6 @@ def test_variable_without_a_value_matches_nothing(account: Account) -> None:
         assert mqtt.publish(f"of/{thing}") == NOT_AUTHORIZED
 
 
-def test_denial_in_an_attached_policy_overrides(account: Account) -> None:
-    user = account.user()
-    deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": account.arn("topic/closed/*")}
-    account.attach(user.identity_id, ALLOW_IOT, deny)
-    with connected(account.cloud, user.credentials, unique("client"), Version.MQTT_5) as mqtt:
-        assert mqtt.publish("open/1") == 0
-        assert mqtt.publish("closed/1") == NOT_AUTHORIZED
-
-
 def test_publishing_over_https_needs_an_attached_policy(account: Account) -> None:
     user = account.user()
     data = account.client("iot-data", user.credentials)
@@ -176,3 +162,29 @@ def test_root_key_connects_without_session_token(account: Account) -> None:
     root = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], "")
     with connected(account.cloud, root, unique("client")) as mqtt:
         assert mqtt.publish("orders/1") == 0
+
+
+THING = "${iot:Connection.Thing.ThingName}"
+
+
+def test_client_id_must_be_the_name_of_a_thing_of_the_identity(account: Account) -> None:
+    iot, user, name = account.cloud.client("iot"), account.user(), unique("lamp")
+    attribute = {"StringEquals": {"iot:Connection.Thing.Attributes[room]": "hall"}}
+    attached = {"Bool": {"iot:Connection.Thing.IsAttached": "true"}}
+    account.attach(
+        user.identity_id,
+        allow(account, f"client/{THING}", action="iot:Connect"),
+        allow(account, f"topic/{THING}/*", action="iot:Publish") | {"Condition": attribute | attached},
+    )
+    iot.create_thing(thingName=name, attributePayload={"attributes": {"room": "hall"}})
+    with websocket(account.cloud, user.credentials) as mqtt:
+        assert mqtt.connect(name) is None
+    iot.attach_thing_principal(thingName=name, principal=user.identity_id)
+    with websocket(account.cloud, user.credentials) as mqtt:
+        assert mqtt.connect(unique("other")) is None
+    with connected(account.cloud, user.credentials, name) as mqtt:
+        assert mqtt.publish(f"{name}/on") == 0
+    iot.detach_thing_principal(thingName=name, principal=user.identity_id)
+    assert iot.list_principal_things(principal=user.identity_id)["things"] == []
+    with websocket(account.cloud, user.credentials) as mqtt:
+        assert mqtt.connect(name) is None

@@ -59,6 +59,13 @@ def test_simulation_uses_the_given_context(account: Account) -> None:
     assert simulate(account, role, "iot:Connect", "client/a", ContextEntries=[entry])["EvalDecision"] == "allowed"
 
 
+def test_simulation_reports_condition_keys_and_variables_without_a_value(account: Account) -> None:
+    own = allow("iot:Publish", account.arn("topic/${iot:ClientId}/${*}"))
+    role = make_role(account.cloud, own | {"Condition": {"Null": {"aws:SourceVpc": "true"}}}, trusts=LAMBDA)
+    missing = simulate(account, role, "iot:Publish", "topic/a/*")["MissingContextValues"]
+    assert missing == ["aws:sourcevpc", "iot:clientid"]
+
+
 def test_simulation_finds_a_role_with_a_path_and_no_missing_role(account: Account) -> None:
     iam, name = account.cloud.client("iam"), unique("role")
     trust = document({"Effect": "Allow", "Principal": LAMBDA, "Action": "sts:AssumeRole"})

@@ -66,9 +66,7 @@ def test_attachment_acts_when_the_delay_is_cleared(
 
 
 def test_detached_and_deleted_policy_acts_until_the_delay_ends(account: Account, user: Identity) -> None:
-    iot, name = account.cloud.client("iot"), unique("policy")
-    iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
-    iot.attach_policy(policyName=name, target=user.identity_id)
+    iot, name = account.cloud.client("iot"), account.attach(user.identity_id, ALLOW_IOT)
     account.cloud.policy_propagation_seconds = _AN_HOUR
     with connected(account.cloud, user.credentials, unique("client")) as mqtt:
         iot.detach_policy(policyName=name, target=user.identity_id)
@@ -79,10 +77,8 @@ def test_detached_and_deleted_policy_acts_until_the_delay_ends(account: Account,
 
 
 def test_default_version_of_a_policy_acts_after_the_delay(account: Account, user: Identity) -> None:
-    iot, name = account.cloud.client("iot"), unique("policy")
     deny = {"Effect": "Deny", "Action": "iot:*", "Resource": "*"}
-    iot.create_policy(policyName=name, policyDocument=document(deny))
-    iot.attach_policy(policyName=name, target=user.identity_id)
+    iot, name = account.cloud.client("iot"), account.attach(user.identity_id, deny)
     account.cloud.policy_propagation_seconds = _AN_HOUR
     iot.create_policy_version(policyName=name, policyDocument=document(ALLOW_IOT), setAsDefault=True)
     assert not _connects(account, user)

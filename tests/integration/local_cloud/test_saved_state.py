@@ -11,7 +11,7 @@ import pytest
 
 from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.saved_state import SavedStateError, restore
-from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, make_function, sign_in, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, make_function, sign_in, unique
 
 _ANSWER = """
 def handler(event, context):
@@ -25,9 +25,7 @@ class _Resources:
     def __init__(self, cloud: LocalCloud) -> None:
         self.account = Account.on(cloud)
         self.user = self.account.user()
-        self.policy = unique("policy")
-        cloud.client("iot").create_policy(policyName=self.policy, policyDocument=document(ALLOW_IOT))
-        cloud.client("iot").attach_policy(policyName=self.policy, target=self.user.identity_id)
+        self.policy = self.account.attach(self.user.identity_id, ALLOW_IOT)
         self.function = make_function(cloud, _ANSWER)
         self.bucket, self.queue, self.parameter = unique("bucket"), unique("queue"), f"/{unique('parameter')}"
         cloud.client("s3").create_bucket(Bucket=self.bucket)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local_cloud.account import ALLOW_IOT, Account, allow, document, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, allow, document, make_iot_policy, unique
 
 SUB = "${cognito-identity.amazonaws.com:sub}"
 
@@ -19,14 +19,6 @@ def iot(account: Account) -> Any:
 @pytest.fixture
 def identity_id(account: Account) -> str:
     return f"{account.cloud.region}:{uuid.uuid4()}"
-
-
-def make_policy(iot: Any, *statements: dict[str, Any], target: str | None = None) -> str:
-    name = unique("policy")
-    iot.create_policy(policyName=name, policyDocument=document(*statements))
-    if target:
-        iot.attach_policy(policyName=name, target=target)
-    return name
 
 
 def statement(account: Account, effect: str, action: str, *resources: str) -> dict[str, Any]:
@@ -44,35 +36,28 @@ def decision(*arguments: Any, **options: Any) -> str:
     return str(authorize(*arguments, **options)["authDecision"])
 
 
-def test_policy_without_a_matching_statement_denies_implicitly(account: Account, iot: Any, identity_id: str) -> None:
-    make_policy(iot, statement(account, "Allow", "iot:Connect", "client/*"), target=identity_id)
-    result = authorize(account, identity_id, "PUBLISH", "topic/a/b")
-    assert result["authDecision"] == "IMPLICIT_DENY"
-    assert result["authInfo"] == {"actionType": "PUBLISH", "resources": [account.arn("topic/a/b")]}
-
-
-def test_denial_overrides_other_policies_and_is_named(account: Account, iot: Any, identity_id: str) -> None:
-    make_policy(iot, ALLOW_IOT, target=identity_id)
-    denying = make_policy(iot, statement(account, "Deny", "iot:Receive", "topic/closed"), target=identity_id)
+def test_denial_overrides_other_policies_and_is_named(account: Account, identity_id: str) -> None:
+    account.attach(identity_id, ALLOW_IOT)
+    denying = account.attach(identity_id, statement(account, "Deny", "iot:Receive", "topic/closed"))
     result = authorize(account, identity_id, "RECEIVE", "topic/closed")
     assert result["authDecision"] == "EXPLICIT_DENY"
+    assert result["authInfo"] == {"actionType": "RECEIVE", "resources": [account.arn("topic/closed")]}
     assert [each["policyName"] for each in result["denied"]["explicitDeny"]["policies"]] == [denying]
 
 
-def test_every_resource_must_be_allowed(account: Account, iot: Any, identity_id: str) -> None:
-    make_policy(iot, statement(account, "Allow", "iot:Subscribe", "topicfilter/a/#"), target=identity_id)
+def test_every_resource_must_be_allowed(account: Account, identity_id: str) -> None:
+    account.attach(identity_id, statement(account, "Allow", "iot:Subscribe", "topicfilter/a/#"))
     assert decision(account, identity_id, "SUBSCRIBE", "topicfilter/a/#", "topicfilter/b") == "IMPLICIT_DENY"
-    make_policy(iot, statement(account, "Allow", "iot:Subscribe", "topicfilter/b"), target=identity_id)
+    account.attach(identity_id, statement(account, "Allow", "iot:Subscribe", "topicfilter/b"))
     assert decision(account, identity_id, "SUBSCRIBE", "topicfilter/a/#", "topicfilter/b") == "ALLOWED"
 
 
-def test_variables_without_a_value_are_reported(account: Account, iot: Any, identity_id: str) -> None:
+def test_variables_without_a_value_are_reported(account: Account, identity_id: str) -> None:
     client_id = "${iot:ClientId}"
-    make_policy(
-        iot,
+    account.attach(
+        identity_id,
         statement(account, "Allow", "iot:Connect", f"client/{SUB}"),
         statement(account, "Allow", "iot:Publish", f"topic/{client_id}"),
-        target=identity_id,
     )
     assert decision(account, identity_id, "CONNECT", f"client/{identity_id}") == "ALLOWED"
     without = authorize(account, identity_id, "PUBLISH", "topic/browser")
@@ -81,10 +66,10 @@ def test_variables_without_a_value_are_reported(account: Account, iot: Any, iden
     assert (given["authDecision"], given["missingContextValues"]) == ("ALLOWED", [])
 
 
-def test_condition_keys_without_a_value_are_reported(account: Account, iot: Any, identity_id: str) -> None:
+def test_condition_keys_without_a_value_are_reported(account: Account, identity_id: str) -> None:
     pool_id = account.make_identity_pool()
     condition = {"Condition": {"StringEquals": {"cognito-identity.amazonaws.com:aud": pool_id}}}
-    make_policy(iot, statement(account, "Allow", "iot:Connect", "client/any") | condition, target=identity_id)
+    account.attach(identity_id, statement(account, "Allow", "iot:Connect", "client/any") | condition)
     without = authorize(account, identity_id, "CONNECT", "client/any")
     assert without["authDecision"] == "IMPLICIT_DENY"
     assert without["missingContextValues"] == ["cognito-identity.amazonaws.com:aud"]
@@ -92,14 +77,8 @@ def test_condition_keys_without_a_value_are_reported(account: Account, iot: Any,
     assert (given["authDecision"], given["missingContextValues"]) == ("ALLOWED", [])
 
 
-def test_wildcard_in_a_request_is_literal(account: Account, iot: Any, identity_id: str) -> None:
-    make_policy(iot, statement(account, "Allow", "iot:Connect", "client/${iot:ClientId}"), target=identity_id)
-    assert decision(account, identity_id, "CONNECT", "client/*", clientId="*") == "ALLOWED"
-    assert decision(account, identity_id, "CONNECT", "client/any", clientId="*") == "IMPLICIT_DENY"
-
-
 def test_policies_are_added_by_name(account: Account, iot: Any, identity_id: str) -> None:
-    unattached = make_policy(iot, ALLOW_IOT)
+    unattached = make_iot_policy(account.cloud, ALLOW_IOT)
     assert decision(account, identity_id, "CONNECT", "client/any") == "IMPLICIT_DENY"
     assert decision(account, identity_id, "CONNECT", "client/any", policyNamesToAdd=[unattached]) == "ALLOWED"
     with pytest.raises(iot.exceptions.ResourceNotFoundException):
@@ -107,7 +86,7 @@ def test_policies_are_added_by_name(account: Account, iot: Any, identity_id: str
 
 
 def test_default_version_decides(account: Account, iot: Any, identity_id: str) -> None:
-    name = make_policy(iot, ALLOW_IOT, target=identity_id)
+    name = account.attach(identity_id, ALLOW_IOT)
     other = document(statement(account, "Allow", "iot:Connect", "client/other"))
     iot.create_policy_version(policyName=name, policyDocument=other, setAsDefault=True)
     assert decision(account, identity_id, "CONNECT", "client/any") == "IMPLICIT_DENY"
@@ -133,13 +112,11 @@ def test_invalid_request_is_rejected(iot: Any, identity_id: str, changed: dict[s
         iot.test_authorization(**request)
 
 
-def test_role_and_policies_must_both_allow_if_the_identity_pool_is_given(
-    account: Account, iot: Any, identity_id: str
-) -> None:
+def test_role_and_policies_must_both_allow_if_the_identity_pool_is_given(account: Account, identity_id: str) -> None:
     pool_id = account.make_identity_pool()
     pool = {"cognitoIdentityPoolId": pool_id}
     assert decision(account, identity_id, "CONNECT", "client/any", **pool) == "IMPLICIT_DENY"
-    make_policy(iot, ALLOW_IOT, target=identity_id)
+    account.attach(identity_id, ALLOW_IOT)
     assert decision(account, identity_id, "CONNECT", "client/any", **pool) == "ALLOWED"
     deny = document({"Effect": "Deny", "Action": "iot:Connect", "Resource": "*"})
     role = account.authenticated_role(pool_id)

@@ -12,7 +12,7 @@ import pytest
 from local_cloud.process import LocalCloud
 from pubsub_client import AwsIot, CognitoSession
 from pubsub_client._credentials import CredentialsSource
-from tests.integration.local_cloud.account import PASSWORD, document, make_role, make_user, make_user_pool, unique
+from tests.integration.local_cloud.account import PASSWORD, Account, make_iot_policy, make_user, make_user_pool
 
 ALLOWED = "allowed"
 """The first level of all topics that the IoT policy allows."""
@@ -71,21 +71,12 @@ class Deployment:
 def deployment(cloud: LocalCloud) -> Deployment:
     flows = ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
     user_pool_id, client_id = make_user_pool(cloud, client={"ExplicitAuthFlows": flows, "EnableTokenRevocation": True})
-    identity_pools, iot = cloud.client("cognito-identity"), cloud.client("iot")
-    provider = {"ProviderName": f"cognito-idp.{cloud.region}.amazonaws.com/{user_pool_id}", "ClientId": client_id}
-    identity_pool_id = identity_pools.create_identity_pool(
-        IdentityPoolName=unique("pool"), AllowUnauthenticatedIdentities=False, CognitoIdentityProviders=[provider]
-    )["IdentityPoolId"]
-    iot_data = {"Effect": "Allow", "Action": ["iot:Connect", *_IOT_DATA], "Resource": "*"}
-    role = make_role(cloud, iot_data, trusts={"Federated": "cognito-identity.amazonaws.com"})
-    identity_pools.set_identity_pool_roles(IdentityPoolId=identity_pool_id, Roles={"authenticated": role})
-    full, connect_only = unique("full"), unique("connect")
+    identity_pool_id = Account(cloud, user_pool_id, client_id).make_identity_pool()
     denied = {"Effect": "Deny", "Action": "iot:Connect", "Resource": f"arn:aws:iot:*:*:client/{DENIED_CLIENT_ID}"}
     topics = [f"arn:aws:iot:*:*:{kind}/{ALLOWED}/*" for kind in ("topic", "topicfilter")]
     on_topics = {"Effect": "Allow", "Action": _IOT_DATA, "Resource": topics}
-    iot.create_policy(policyName=full, policyDocument=document(_CONNECT, denied, on_topics))
-    iot.create_policy(policyName=connect_only, policyDocument=document(_CONNECT))
-    endpoint = iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+    full, connect_only = make_iot_policy(cloud, _CONNECT, denied, on_topics), make_iot_policy(cloud, _CONNECT)
+    endpoint = cloud.client("iot").describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
     return Deployment(cloud, user_pool_id, client_id, identity_pool_id, full, connect_only, endpoint)
 
 

@@ -7,7 +7,7 @@ import pytest
 from local_cloud.process import LocalCloud
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import ConfigurationError, SignInError
-from tests.integration.local_cloud.account import PASSWORD, make_app_client, unique
+from tests.integration.local_cloud.account import PASSWORD, Account, make_app_client, unique
 from tests.integration.local_cloud.user_pool import ChoicePool, code_sent_by_email, code_sent_by_sms
 
 PHONE = "+15555550111"
@@ -20,16 +20,7 @@ def pool(cloud: LocalCloud) -> ChoicePool:
 
 @pytest.fixture(scope="module")
 def identity_pool_id(pool: ChoicePool) -> str:
-    provider = {
-        "ProviderName": f"cognito-idp.{pool.cloud.region}.amazonaws.com/{pool.user_pool_id}",
-        "ClientId": pool.choice_client_id,
-    }
-    made = pool.cloud.client("cognito-identity").create_identity_pool(
-        IdentityPoolName=unique("choosing"),
-        AllowUnauthenticatedIdentities=False,
-        CognitoIdentityProviders=[provider],
-    )
-    return str(made["IdentityPoolId"])
+    return Account(pool.cloud, pool.user_pool_id, pool.choice_client_id).make_identity_pool()
 
 
 @pytest.fixture

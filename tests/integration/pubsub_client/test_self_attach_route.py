@@ -188,9 +188,14 @@ class CredentialsOnly:
         return CREDENTIALS
 
 
-class BrokenSource(CredentialsOnly):
+class Source(CredentialsOnly):
     can_self_attach = True
 
+    async def self_attach(self) -> SelfAttachment:
+        return SelfAttachment(**REPAIRED)
+
+
+class BrokenSource(Source):
     async def self_attach(self) -> SelfAttachment:
         raise RuntimeError("PS203: the source is broken")
 
@@ -202,6 +207,11 @@ def provider(credentials: Any) -> AwsIot:
 async def test_provider_has_no_recovery_without_self_attach() -> None:
     assert await provider(CredentialsOnly()).recover_from_denial() is None
     assert await provider(session()).recover_from_denial() is None
+
+
+async def test_recovery_has_the_text_of_self_attachment() -> None:
+    recovery = await provider(Source()).recover_from_denial()
+    assert recovery == Recovery(f"Self-attach succeeded: {REPAIRED['text']}", applied=True)
 
 
 async def test_unexpected_error_of_self_attachment_is_reported_but_not_raised() -> None:

@@ -299,7 +299,7 @@ def test_pool_that_does_not_match_the_settings_is_not_changed(
 class TestSmsAndSenders:
     """An update passes the SMS role to Cognito and needs a grant for the senders' key.
 
-    An update with both runs in tests/integration/lambdas/test_user_pool_triggers.py.
+    An update with both runs in tests/e2e/test_adoption.py.
     """
 
     @pytest.mark.parametrize(

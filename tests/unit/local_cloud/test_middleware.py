@@ -10,7 +10,7 @@ from local_cloud.middleware import with_own_addresses
 FAULTS = "/_local_cloud/faults"
 KEYS = (
     "faults, policy_propagation_seconds, permission_propagation_seconds, credentials_lifetime_seconds, "
-    "trigger_timeout_seconds, only_readable_attributes"
+    "trigger_timeout_seconds"
 )
 
 
@@ -42,8 +42,7 @@ async def test_request_of_a_web_page_is_rejected(path: str) -> None:
 
 
 async def test_request_of_a_program_is_answered() -> None:
-    body = b'{"only_readable_attributes": false}'
-    assert await call("POST", FAULTS, body, headers=((b"host", b"127.0.0.1"),)) == (200, {"numbers": []})
+    assert await call("POST", FAULTS, b"{}", headers=((b"host", b"127.0.0.1"),)) == (200, {"numbers": []})
 
 
 @pytest.mark.parametrize(
@@ -59,7 +58,6 @@ async def test_request_of_a_program_is_answered() -> None:
             b'{"policy_propagation_seconds": -1}',
             "policy_propagation_seconds: -1 given; allowed: a number of seconds from 0 to 86400",
         ),
-        ("POST", b"", b'{"only_readable_attributes": 1}', "only_readable_attributes: 1 given; allowed: true or false"),
         ("DELETE", b"id=1", b"", "'id': unknown key; allowed: number, operation"),
         ("DELETE", b"number=x", b"", "number: 'x' given; allowed: the number of a fault"),
         ("PUT", b"", b"{}", "method: PUT given; allowed: GET, POST, DELETE"),

@@ -121,12 +121,15 @@ class TestCommandNotDone:
         assert shown.splitlines()[-1] == "fixes: 1 done, 1 failed, 1 not run"
 
     @pytest.mark.parametrize("answer", ["n\ny\n", ""], ids=["no", "end of input"])
-    def test_declined_command_ends_the_fix_of_its_finding(self, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_declined_command_ends_the_fix_of_its_finding(
+        self, answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         first, second = Command(), Command()
         runner = _fix(first, second, ask=True)
         assert (first.runs, second.runs) == ([], [])
         assert _outcomes(runner) == ["declined", "not run"]
+        assert capsys.readouterr().err.count("Run it?") == 1
 
     def test_failure_does_not_stop_the_fixes_of_other_findings(self) -> None:
         other = Command()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ProfileNotFound
+from urllib3 import HTTPResponse
 
 from pubsub_cli.aws import Aws
+from pubsub_cli.checks.update import update_of
 from pubsub_client._aws_sdk import SdkCredentials, sdk_session
 
 _CUSTOM = "http://127.0.0.1:4566"
@@ -105,3 +111,27 @@ def test_sessions_share_service_descriptions() -> None:
     loaders = [sdk_session(region="eu-west-1")._session.get_component("data_loader") for _ in range(3)]
     assert all(each is loaders[0] for each in loaders)
     assert len(loaders[0].search_paths) == len({*loaders[0].search_paths})
+
+
+def test_setting_that_the_sdk_does_not_know_is_read_and_prevents_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "unused")
+    aws = Aws(region="eu-west-1")
+    pool: dict[str, Any] = {"Id": "eu-west-1_abc", "LambdaConfig": {"PostAuthentication": "ours"}}
+
+    def respond(**_: object) -> AWSResponse:
+        body = HTTPResponse(BytesIO(json.dumps({"UserPool": pool}).encode()), preload_content=False)
+        return AWSResponse("", 200, HTTPHeaders(), body)
+
+    aws._session.events.register("before-send", respond)  # type: ignore[arg-type]
+
+    def update() -> str:
+        described = aws.user_pools.describe_user_pool(UserPoolId=pool["Id"])["UserPool"]
+        return str(update_of(aws.user_pools, "UpdateUserPool", {**described, "UserPoolId": pool["Id"]}, {}))
+
+    assert update().startswith("aws cognito-idp update-user-pool")
+    pool["LambdaConfig"]["Holidays"] = ["2026-12-24"]
+    pool["SchemaAttributes"] = [{"Name": "email", "Holiday": True}]
+    assert "would reset LambdaConfig.Holidays" in update()
+    pool["Holidays"] = ["2026-12-24"]
+    assert "would reset LambdaConfig.Holidays, Holidays" in update()

@@ -95,6 +95,13 @@ def test_denied_retained_messages_are_a_warning(tmp_path: Path) -> None:
         (allow("iot:Publish", "arn:aws:iot:iot:topic/a"), "arn:aws:iot:iot:topic/a is malformed"),
         (allow("iot:Publish", "aws:iot:::topic/a"), "aws:iot:::topic/a is malformed"),
         (allow("iot:Publish", f"{PREFIX}/topic/a"), "is malformed"),
+        (allow("iot:Publish", "arn:aws:iot:eu-west-1:123456789012/*"), "is malformed"),
+        (allow("iot:Publish", "*****:topic/a"), "*****:topic/a is malformed"),
+        (allow("iot:Publish", "arn:aws:iot:::topic/a"), "arn:aws:iot:::topic/a has no region and no account"),
+        (allow("iot:Publish", f"{PREFIX}:topic/${{iot:CertificateId}}"), "never matches for a Cognito identity"),
+        (allow("iot:GetThingSadow", "*"), "did you mean iot:GetThingShadow?"),
+        (allow('"iot:Publish"', "*"), "did you mean iot:Publish?"),
+        (allow("iot:*", "*", Principal="*"), "IoT policies have no Principal"),
         (allow("iot:Publish", f"{PREFIX}:topic/${{custom:firm}}/*"), "have no variable ${custom:firm}"),
         (allow("iot:Publish", f"{PREFIX}:topic/rooms/#"), "+ and # are literal"),
         (allow("iot:Publish", f"{PREFIX}:topic/'a'"), "quotation marks"),
@@ -113,6 +120,47 @@ def test_denied_retained_messages_are_a_warning(tmp_path: Path) -> None:
 def test_mistakes_are_named_without_a_topic(tmp_path: Path, statement: dict[str, Any], mistake: str) -> None:
     _, found = explain(tmp_path, document(statement))
     assert any(mistake in each for each in found["mistakes"]), found["mistakes"]
+
+
+@pytest.mark.parametrize(
+    "resource", ["*", "arn:aws:iot:*", "arn:aws:iot:*:*:*", "arn:aws:iot:eu-west-1:123456789012:*"]
+)
+@pytest.mark.parametrize("action", ["greengrass:GetComponentVersionArtifact", "iotjobsdata:UpdateJobExecution", "*"])
+def test_wildcards_and_actions_of_devices_are_no_mistake(tmp_path: Path, action: str, resource: str) -> None:
+    _, found = explain(tmp_path, document(allow([action, "iot:*"], resource)))
+    assert found["mistakes"] == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "options", "prefix"),
+    [
+        ("*", (), "arn:aws:iot:REGION:ACCOUNT"),
+        ("*", ("--region", "cn-north-1"), "arn:aws-cn:iot:cn-north-1:ACCOUNT"),
+        ("arn:aws:iot:eu-west-1:4************3:topic/*", (), "arn:aws:iot:eu-west-1:ACCOUNT"),
+        ("arn:aws:iot:eu-west-1:XXXXXXXX/*", (), "arn:aws:iot:eu-west-1:ACCOUNT"),
+        (f"{PREFIX}:topic/b", (), PREFIX),
+    ],
+)
+def test_fix_has_no_account_that_is_not_given(
+    tmp_path: Path, resource: str, options: tuple[str, ...], prefix: str
+) -> None:
+    _, found = explain(tmp_path, document(allow("iot:Publish", resource)), "--topic", "a", *options)
+    subscribe = found["requests"][1]
+    assert f'"Resource":["{prefix}:topicfilter/a"]' in subscribe["fix"]
+
+
+def test_reserved_topic_without_a_use_is_a_mistake(tmp_path: Path) -> None:
+    _, found = explain(tmp_path, document(*OWN), "--topic", "$SYS/#")
+    assert "--topic $SYS/#: AWS IoT does not let clients use this reserved topic" in found["mistakes"]
+
+
+@pytest.mark.parametrize("key", ["IsAttached", "Attributes[owner]"])
+def test_thing_of_a_random_client_id_is_denied(tmp_path: Path, key: str) -> None:
+    condition = {"StringEquals": {f"iot:Connection.Thing.{key}": "true"}}
+    _, found = explain(tmp_path, document(allow("iot:Connect", "*", Condition=condition)))
+    connect = found["requests"][0]
+    assert connect["status"] == "failed"
+    assert connect["fix"].startswith("Give Amplify PubSub the name of the user's thing as clientId")
 
 
 def test_variables_need_the_newer_version(tmp_path: Path) -> None:
@@ -140,7 +188,7 @@ def test_placeholders_of_a_published_policy_are_read_as_real_values(
     connect, subscribe = found["requests"][:2]
     assert (code, connect["status"], subscribe["status"]) == (1, "passed", "failed")
     assert subscribe["cause"] == "no statement of the policy policy.json covers it"
-    assert f"{PREFIX}:topicfilter/c" in subscribe["fix"]
+    assert "arn:aws:iot:eu-west-1:ACCOUNT:topicfilter/c" in subscribe["fix"]
     assert found["mistakes"][0] == f"placeholders, read as {PREFIX}: {placeholders}; AWS IoT needs the real values"
 
 

@@ -17,12 +17,13 @@ from pubsub_client import ConnectionState, PubSub, _connection, _failures
 from pubsub_client._backoff import Backoff
 from pubsub_client._connection import StateChange, States
 from pubsub_client._failures import UpgradeResponse
-from pubsub_client._provider import MqttVersion, UpgradeRequest
+from pubsub_client._provider import MqttVersion, Recovery, UpgradeRequest
 from pubsub_client._transport import Ack, ConnectAttemptError, OnAck
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PubSubError, SubscribeRefused
 from tests.unit.pubsub_client.fake_broker import FakeBroker, FakeTransport, client
 
 SECONDS = 5.0
+REPAIRED, FAILED = Recovery("repaired", applied=True), Recovery("not repaired", applied=False)
 
 
 @asynccontextmanager
@@ -274,6 +275,52 @@ async def test_provider_recovers_only_from_a_denial(
     with pytest.raises(ConnectionRefused, match=reason) as refusal:
         await pubsub.connect()
     assert (len(calls), refusal.value.denied) == (int(denied), denied)
+
+
+class Recovering:
+    """A provider's recovery, whose results are given. The broker denies connections while ``denies`` is true."""
+
+    def __init__(self, broker: FakeBroker, pubsub: PubSub, *results: Recovery) -> None:
+        self.denies = True
+        self.results = [*results]
+        pubsub._provider.recover_from_denial = self.recover  # type: ignore[method-assign]
+        denied = ConnectAttemptError(OSError("closed"), (0x87, None))
+        broker.opens = lambda _: denied if self.denies else None
+
+    async def recover(self) -> Recovery:
+        result = self.results.pop(0)
+        self.denies = not result.applied
+        return result
+
+
+async def test_error_of_a_recovery_is_in_connection_refused(broker: FakeBroker) -> None:
+    pubsub = client()
+    Recovering(broker, pubsub, FAILED)
+    with pytest.raises(ConnectionRefused, match=r"check user name and password.* not repaired$") as refusal:
+        await pubsub.connect()
+    assert refusal.value.denied
+
+
+async def test_denial_after_a_recovery_is_retried_until_the_timeout(broker: FakeBroker) -> None:
+    pubsub = client(connect_timeout=0.2)
+    recovering = Recovering(broker, pubsub, REPAIRED)
+    broker.opens = Mock(return_value=broker.opens(0))
+    with pytest.raises(ConnectionRefused, match=r"\. repaired$") as refusal:
+        await pubsub.connect()
+    assert (refusal.value.denied, recovering.results) == (True, [])
+    assert len(broker.transports) > 1
+
+
+async def test_provider_recovers_again_after_an_error_and_after_a_connection(broker: FakeBroker) -> None:
+    pubsub = client()
+    recovering = Recovering(broker, pubsub, REPAIRED, FAILED, REPAIRED)
+    async with in_time(), pubsub:
+        assert len(recovering.results) == 2
+        recovering.denies = True
+        connections = len(broker.transports)
+        broker.up.drop()
+        await until_connected_again(broker, connections + 2, pubsub)
+    assert recovering.results == []
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import threading
 import uuid
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
-from tests.e2e.conftest import PASSWORD, wait_until
+from tests.e2e.conftest import PASSWORD
 from tests.e2e.doctor.doctor_run import run_fix, with_identity, with_name, with_password, without_user
 from tests.e2e.doctor.scenario import FailureScenario
 from tests.e2e.doctor.scenarios.app import sign_in_again
 from tests.e2e.doctor.simulated_user import SimulatedUser, Stage
-from tests.integration.local_cloud.account import document
+from tests.integration.local_cloud.account import document, wait_until
 
 _ALLOW_CONNECT = document({"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"})
 _UPDATE = "aws lambda update-function-configuration"

@@ -22,6 +22,7 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
         iot.policy_versions_limit,
         iot.target_pages,
     ),
+    "things": (iot.things,),
     "test_authorization": (iot.simulated_authorization,),
     "identities": (users.delete_identities, users.identity_pages),
     "pool_updates": (users.update_group, users.pool_defaults, users.system_tags),

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from websockets.exceptions import InvalidStatus
 
-from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, fails_with, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, fails_with, make_iot_policy, unique
 from tests.integration.local_cloud.mqtt import Version, connected, websocket
 
 
@@ -46,6 +46,18 @@ def iot_policies(account: Account) -> bool:
         return mqtt.connect(unique("client")) is None
 
 
+def things(account: Account) -> bool:
+    """A thing is attached to an identity."""
+    iot, name = account.cloud.client("iot"), unique("thing")
+    principal = f"{account.cloud.region}:{uuid.uuid4()}"
+    iot.create_thing(thingName=name)
+    try:
+        iot.attach_thing_principal(thingName=name, principal=principal)
+    except iot.exceptions.ResourceNotFoundException:
+        return False
+    return bool(iot.list_principal_things(principal=principal)["things"] == [name])
+
+
 def simulated_authorization(account: Account) -> bool:
     """TestAuthorization evaluates the role of the identity pool only if the pool is given."""
     identity_id = f"{account.cloud.region}:{uuid.uuid4()}"
@@ -71,10 +83,7 @@ def simulated_authorization(account: Account) -> bool:
 def attached_policies_limit(account: Account) -> bool:
     """An eleventh policy cannot be attached to an identity until another one is detached."""
     iot, identity_id = account.cloud.client("iot"), f"{account.cloud.region}:{uuid.uuid4()}"
-    names = [unique("policy") for _ in range(10)]
-    for name in names:
-        iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
-        iot.attach_policy(policyName=name, target=identity_id)
+    names = [account.attach(identity_id, ALLOW_IOT) for _ in range(10)]
     if not fails_with(lambda: account.attach(identity_id, ALLOW_IOT), "LimitExceededException"):
         return False
     iot.attach_policy(policyName=names[0], target=identity_id)
@@ -86,8 +95,7 @@ def attached_policies_limit(account: Account) -> bool:
 
 def policy_versions_limit(account: Account) -> bool:
     """A sixth version of a policy is rejected."""
-    iot, name = account.cloud.client("iot"), unique("policy")
-    iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
+    iot, name = account.cloud.client("iot"), make_iot_policy(account.cloud, ALLOW_IOT)
     for _ in range(4):
         iot.create_policy_version(policyName=name, policyDocument=document(ALLOW_IOT))
     return fails_with(
@@ -98,8 +106,6 @@ def policy_versions_limit(account: Account) -> bool:
 
 def target_pages(account: Account) -> bool:
     """A page without all targets has a marker."""
-    iot, name = account.cloud.client("iot"), unique("policy")
-    iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
-    for _ in range(2):
-        iot.attach_policy(policyName=name, target=f"{account.cloud.region}:{uuid.uuid4()}")
+    targets = [f"{account.cloud.region}:{uuid.uuid4()}" for _ in range(2)]
+    iot, name = account.cloud.client("iot"), make_iot_policy(account.cloud, ALLOW_IOT, targets=targets)
     return "nextMarker" in iot.list_targets_for_policy(policyName=name, pageSize=1)

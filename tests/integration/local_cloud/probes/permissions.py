@@ -14,6 +14,7 @@ from tests.integration.local_cloud.account import (
     document,
     fails_with,
     make_function,
+    make_iot_policy,
     make_policy,
     make_role,
     make_user_pool,
@@ -165,9 +166,7 @@ def rule_permissions(account: Account) -> bool:
 
 def policy_targets_permission(account: Account) -> bool:
     """Listing the targets of a policy is authorized on the policy."""
-    mine, other = unique("mine"), unique("other")
-    for name in (mine, other):
-        account.cloud.client("iot").create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
+    mine, other = (make_iot_policy(account.cloud, ALLOW_IOT) for _ in range(2))
     iot = account.client_that_may("iot", allow("iot:ListTargetsForPolicy", account.arn(f"policy/{mine}")))
     return not fails_with(lambda: iot.list_targets_for_policy(policyName=mine), _DENIED) and fails_with(
         lambda: iot.list_targets_for_policy(policyName=other), _DENIED

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from tests.integration.local_cloud.account import (
     ECHO,
     PASSWORD,
@@ -216,7 +218,8 @@ def post_authentication(account: Account) -> bool:
     name = make_user(cloud, pool_id)
     if not fails_with(lambda: sign_in(cloud, client_id, name), "UnexpectedLambdaException"):
         return False
-    with TemporaryDirectory() as directory, cloud.trigger_timeout(_TRIGGER_SECONDS):
+    with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as settings:
+        settings.setattr(cloud, "trigger_timeout_seconds", _TRIGGER_SECONDS)
         called = Path(directory) / "called"
         tokens = Pool(cloud, too_late_once(called, _TRIGGER_SECONDS + 1)).sign_in()
         return "IdToken" in tokens and called.read_text().splitlines() == ["called", "called"]

@@ -55,6 +55,12 @@ async def test_identity_without_a_login_belongs_to_a_guest() -> None:
     assert "belongs to a guest" in str((await check_identity({"IdentityId": IDENTITY})).cause)
 
 
+async def test_identity_of_another_region_is_named() -> None:
+    finding = await check_identity(GONE, identity_id=f"us-east-1{IDENTITY.removeprefix(REGION)}")
+    assert f"is in us-east-1, but the identity pool is in {REGION}" in str(finding.cause)
+    assert "sign in" not in str(finding.fix)
+
+
 async def test_deleted_identity_gets_no_attachment() -> None:
     finding = await check_identity(GONE)
     assert finding.status is Status.FAILED
@@ -65,13 +71,6 @@ async def test_deleted_identity_gets_no_attachment() -> None:
 async def test_attachment_of_a_known_user_moves_to_the_new_identity() -> None:
     finding = await check_identity(GONE, pool_user=user())
     assert [str(each).split()[1] for each in finding.commands] == ["detach", "attach"]
-
-
-async def test_identity_of_another_region_does_not_exist() -> None:
-    elsewhere = IDENTITY.replace(REGION, "us-west-2")
-    aws = StubbedAws(DescribeIdentityPool=GONE)
-    finding = await run_check(IdentityIsSignedIn, aws, fields={"identity_id": elsewhere})
-    assert f"There is no identity {elsewhere} in {REGION}" in str(finding.cause)
 
 
 @pytest.mark.parametrize("given", [IDENTITY_POOL, f"{REGION}:22222222-0000-4000-8000-000000000000"])

@@ -107,15 +107,20 @@ async def test_mapping_gives_the_user_a_role(
 
 
 @pytest.mark.parametrize(
-    ("mapping", "groups", "cause"),
+    ("mapping", "groups", "cause", "remedy"),
     [
-        (DENYING, [], "no group of the user has a role"),
-        (DENYING, [("Readers", 1), ("Editors", 1)], "the user's groups have 2 roles and none comes first"),
-        (by_rule(value="red", resolution="Deny"), [], "no rule applies to the user"),
+        (DENYING, [], "no group of the user has a role", "Add the user to a group with a role"),
+        (
+            DENYING,
+            [("Readers", 1), ("Editors", 1)],
+            "the user's groups have 2 roles and none comes first",
+            "Give one of the user's groups a lower precedence number",
+        ),
+        (by_rule(value="red", resolution="Deny"), [], "no rule applies to the user", "Add a rule"),
     ],
 )
 async def test_denied_user_fails_and_the_fix_gives_auth_role(
-    mapping: dict[str, Any], groups: list[tuple[str, int]], cause: str
+    mapping: dict[str, Any], groups: list[tuple[str, int]], cause: str, remedy: str
 ) -> None:
     finding = await check_mapping(mapping, *groups)
     assert finding.status is Status.FAILED
@@ -124,7 +129,8 @@ async def test_denied_user_fails_and_the_fix_gives_auth_role(
     assert isinstance(command, AwsCommand)
     assert command.parameters["RoleMappings"] == {PROVIDER: mapping | {"AmbiguousRoleResolution": "AuthenticatedRole"}}
     manual = await check_mapping(mapping, *groups, deployment_ids=MANUAL)
-    assert not manual.safe_commands, "Deny may be intended"
+    assert not manual.commands, "Deny may be intended"
+    assert str(manual.fix).startswith(remedy)
 
 
 async def test_every_role_is_checked_without_a_user() -> None:

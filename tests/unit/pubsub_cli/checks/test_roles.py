@@ -243,6 +243,11 @@ async def test_unknown_permission_to_tag_sessions_is_unknown() -> None:
         ([trust(ANOTHER)], f"aud to be {ANOTHER} (StringEquals), but it is"),
         ([trust(amr="unauthenticated")], "amr to be unauthenticated (ForAnyValue:StringLike)"),
         ([trust(amr="cognito-idp.eu-west-1.amazonaws.com/eu-west-1_another")], "amr to be cognito-idp"),
+        (
+            [trust(Condition={"ForAnyValue:StringLike": {"cognito-identity.amazon.com:amr": "authenticated"}})],
+            "requires cognito-identity.amazon.com:amr to be authenticated (ForAnyValue:StringLike), but it is absent",
+        ),
+        ([trust(Condition={"StringEquals": {"accounts.google.com:aud": "app"}})], "google.com:aud to be app"),
         ([LAMBDA], f"has no principal Federated: {COGNITO}"),
         ([trust(Action="sts:AssumeRole")], f"does not allow {COGNITO} the action sts:AssumeRoleWithWebIdentity"),
         ([trust(), DENY_COGNITO], 'denies it: {"Effect":"Deny"'),
@@ -252,8 +257,8 @@ async def test_trust_policy_that_excludes_the_users_fails(statements: list[dict[
     finding = await check_trust(document(*statements))
     assert cause in str(finding.cause)
     assert not finding.commands, "others may rely on the trust policy"
-    shown = str(finding.fix).partition("remove any that denies it: ")[2]
-    assert (await check_trust(shown)).status is Status.PASSED
+    shown = json.loads(str(finding.fix).partition("remove any that denies it: ")[2])
+    assert (await check_trust(document(shown))).status is Status.PASSED
     of_stack = await check_trust(document(*statements), AUTH_ROLE)
     assert [str(each).split()[2] for each in of_stack.safe_commands] == ["update-assume-role-policy"]
 
@@ -262,9 +267,9 @@ async def test_trust_policy_must_allow_session_tags_if_the_pool_has_principal_ta
     tags = {"PrincipalTags": {"firm": "custom:firm"}}
     finding = await check_trust(document(trust()), tags=tags)
     assert f"does not allow {COGNITO} the action sts:TagSession" in str(finding.cause)
-    shown = str(finding.fix).partition("remove any that denies it: ")[2]
-    assert "sts:TagSession" in shown
-    assert (await check_trust(shown, tags=tags)).status is Status.PASSED
+    shown = json.loads(str(finding.fix).partition("remove any that denies it: ")[2])
+    assert "sts:TagSession" in shown["Action"]
+    assert (await check_trust(document(shown), tags=tags)).status is Status.PASSED
     separate = document(trust(), trust(Action="sts:TagSession"))
     assert (await check_trust(separate, tags=tags)).status is Status.PASSED
 

@@ -69,7 +69,10 @@ def test_pattern_ignores_case_only_on_request(text: str) -> None:
         (f"client/{SUB}", "client/us-east-1:other", False),
         ("topic/${iot:ClientId}", "topic/aXb", False),
         ("topic/${iot:Certificate.SerialNumber}", "topic/${iot:Certificate.SerialNumber}", False),
-        ("topic/${iot:Connection.Thing.ThingName}", "topic/lamp", None),
+        ("topic/${iot:CertificateId}", "topic/${iot:CertificateId}", False),
+        ("topic/${iot:Connection.Thing.ThingName}", "topic/a*b", None),  # is the client id
+        ("topic/${iot:Connection.Thing.ThingName}", "topic/lamp", False),
+        ("topic/${iot:Connection.Thing.ThingTypeName}", "topic/lamp", None),
         ("topic/${aws:SourceIp}", "topic/a", None),
         ("topic/${aws:SourceIp}", "client/a", False),
         ("topic/${aws:PrincipalTag/team}", "topic/a", False),
@@ -84,6 +87,13 @@ def test_variables_of_a_role_are_not_limited_to_those_of_aws_iot() -> None:
     of_role = signed_in_context("us-east-1", None, role_arn="arn:aws:iam::123456789012:role/AuthRole")
     assert matches("topic/${aws:PrincipalTag/team}", "topic/a", of_role) is None
     assert matches("topic/${cognito-identity.amazonaws.com:custom:team}", "topic/a", of_role) is False
+
+
+@pytest.mark.parametrize("variable", ["iot:ClientId", "iot:Connection.Thing.ThingName"])
+def test_variables_of_aws_iot_are_unknown_in_a_role(variable: str) -> None:
+    role = "arn:aws:iam::123456789012:role/AuthRole"
+    of_role = signed_in_context("us-east-1", None, client_id="lamp", things=["lamp"], role_arn=role)
+    assert matches(f"topic/${{{variable}}}", "topic/lamp", of_role) is None
 
 
 def test_braces_are_literal_in_a_document_without_variables() -> None:

@@ -73,15 +73,79 @@ def test_mistake_in_a_resource_has_a_correction_that_allows(
     if corrected:
         assert mistake.corrected == corrected
     assert mistake.corrected
-    assert mistake.text.endswith(f"correct it to {mistake.corrected}")
+    assert mistake.text.endswith(f"; {mistake.corrected} would allow it")
     assert not decide(request_, [policy(resource)], CONTEXT).allowed
     assert decide(request_, [policy(mistake.corrected)], CONTEXT).allowed
 
 
-def test_policy_without_a_client_resource_is_a_mistake() -> None:
-    (mistake,) = likely_mistakes(CONNECT, [policy(f"{PREFIX}:topic/*")], CONTEXT)
+SUB = "${cognito-identity.amazonaws.com:sub}"
+
+
+@pytest.mark.parametrize("name", ["*", "rooms/*", f"{SUB}/*"])
+def test_policy_without_a_client_resource_is_a_mistake(name: str) -> None:
+    (mistake,) = likely_mistakes(CONNECT, [policy(f"{PREFIX}:topic/{name}")], CONTEXT)
     assert "is a topic/, but AWS IoT checks client/ for iot:Connect" in mistake.text
-    assert mistake.corrected == f"{PREFIX}:client/*"
+    assert (mistake.corrected, mistake.fix) == (f"{PREFIX}:client/*", None)
+
+
+@pytest.mark.parametrize(
+    ("resource", "said"),
+    [
+        (f"aws:iot:::topic/{SUB}/1", "aws:iot:::topic/${cognito-identity.amazonaws.com:sub}/1 is malformed"),
+        (f"{PREFIX}:topic/${SUB}/1", "the first $ is literal in"),
+    ],
+)
+def test_mistake_beside_a_variable_has_a_correction(resource: str, said: str) -> None:
+    request = Request("iot:Publish", f"{PREFIX}:topic/us-east-1:id/1")
+    (mistake,) = likely_mistakes(request, [policy(resource)], CONTEXT)
+    assert mistake.text.startswith(said)
+    assert mistake.corrected == f"{PREFIX}:topic/{SUB}/1"
+
+
+def test_correction_that_depends_on_an_unknown_variable_might_allow() -> None:
+    (mistake,) = likely_mistakes(
+        PUBLISH, [policy("arn:aws:iot:eu-west-1:123456789012:topic/${aws:SourceIp}/1")], CONTEXT
+    )
+    assert "has region eu-west-1, not us-east-1; " in mistake.text
+    assert mistake.text.endswith(f"{PREFIX}:topic/${{aws:SourceIp}}/1 might allow it")
+
+
+def test_wrong_region_does_not_open_all_client_ids() -> None:
+    (mistake,) = likely_mistakes(CONNECT, [policy(f"arn:aws:iot:eu-west-1:123456789012:client/{SUB}")], CONTEXT)
+    assert "has region eu-west-1, not us-east-1; " in mistake.text
+    fix = str(mistake.fix)
+    assert f"by {PREFIX}:client/{SUB} in the policy. Give Amplify PubSub the client id" in fix
+    assert "client/*" not in mistake.text + fix
+
+
+@pytest.mark.parametrize("things", [None, [], ["Printer_p1"]])
+@pytest.mark.parametrize(
+    ("request_", "resource", "fix"),
+    [
+        (Request("iot:Connect", f"{PREFIX}:client/Printer_p1"), "client/Printer_{}", "Replace"),
+        (Request("iot:Publish", f"{PREFIX}:topic/status/p1"), "topic/status/{}", "Use the name of the thing"),
+    ],
+)
+def test_name_of_a_thing_is_the_client_id(request_: Request, resource: str, fix: str, things: list[str] | None) -> None:
+    own = policy(f"{PREFIX}:{resource.format('${iot:Connection.Thing.ThingName}')}")
+    context = signed_in_context("us-east-1", None, client_id="Printer_p1", things=things)
+    assert decide(request_, [own], context).outcome is Outcome.IMPLICIT_DENY
+    (mistake,) = likely_mistakes(request_, [own], context)
+    assert mistake.text.endswith("because iot:Connection.Thing.ThingName is the client id, Printer_p1")
+    assert str(mistake.fix).startswith(fix)
+
+
+def test_variable_of_a_certificate_never_matches_for_an_identity() -> None:
+    resource = f"{PREFIX}:topic/${{iot:CertificateId}}/1"
+    (mistake,) = likely_mistakes(PUBLISH, [policy(resource)], CONTEXT)
+    assert mistake.text.startswith(f"{resource} never matches for a Cognito identity, which has no certificate for")
+
+
+def test_statement_with_another_effect_neither_allows_nor_denies() -> None:
+    other = policy("*", Effect="allow")
+    decision = decide(PUBLISH, [other], CONTEXT)
+    assert (decision.outcome, decision.statement) == (Outcome.IMPLICIT_DENY, None)
+    assert decide(PUBLISH, [other, policy("*")], CONTEXT).allowed
 
 
 @pytest.mark.parametrize(

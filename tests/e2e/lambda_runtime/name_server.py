@@ -7,9 +7,11 @@ Protocol: https://www.rfc-editor.org/rfc/rfc1035#section-4
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import threading
+from pathlib import Path
 from typing import Self
 
 from local_cloud.environment import HOST
@@ -19,6 +21,7 @@ _HEADER = struct.Struct(">HHHHHH")
 _RESPONSE = 0x8180  # a response, recursion desired and available, no error
 _ADDRESS, _INTERNET = 1, 1
 _NAME_OF_QUESTION = 0xC00C
+_PYTHONPATH = (FUNCTION_RUNTIME, Path(__file__).parent / "resolver")
 
 
 class NameServer:
@@ -26,18 +29,19 @@ class NameServer:
 
     Attributes:
         silent: whether queries get no answer.
-        queries: the names in all queries.
     """
 
     def __init__(self) -> None:
         self.silent = False
-        self.queries: list[str] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((HOST, 0))
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of a Python process that uses this name server."""
-        return {"LOCAL_CLOUD_NAME_SERVER": str(self._socket.getsockname()[1]), "PYTHONPATH": str(FUNCTION_RUNTIME)}
+        return {
+            "NAME_SERVER": str(self._socket.getsockname()[1]),
+            "PYTHONPATH": os.pathsep.join(map(str, _PYTHONPATH)),
+        }
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._serve, name="name server", daemon=True)
@@ -56,24 +60,14 @@ class NameServer:
             query, sender = self._socket.recvfrom(512)
             if not query:
                 return
-            name, end = _name(query)
-            self.queries.append(name)
             if not self.silent:
-                self._socket.sendto(_answer(query, end), sender)
+                self._socket.sendto(_answer(query), sender)
 
 
-def _name(query: bytes) -> tuple[str, int]:
-    """Return the name in a query, and the offset of its end."""
-    labels, position = [], _HEADER.size
-    while length := query[position]:
-        labels.append(query[position + 1 : position + 1 + length].decode("ascii"))
-        position += 1 + length
-    return ".".join(labels), position + 1
-
-
-def _answer(query: bytes, end_of_name: int) -> bytes:
+def _answer(query: bytes) -> bytes:
     """Return the address for an IPv4 query, and no address for others."""
     identifier = _HEADER.unpack_from(query)[0]
+    end_of_name = query.index(b"\0", _HEADER.size) + 1
     kind = struct.unpack_from(">H", query, end_of_name)[0]
     answers = [struct.pack(">HHHIH4s", _NAME_OF_QUESTION, _ADDRESS, _INTERNET, 0, 4, socket.inet_aton(HOST))]
     given = answers if kind == _ADDRESS else []

@@ -1,4 +1,4 @@
-"""Lets this process use the name server of ``local_cloud/name_server.py`` if its environment contains the port.
+"""Lets this process use the name server of ``name_server.py`` if its environment contains the port.
 
 The GNU C library stores its name servers for each thread in a structure that programs may change (``man 3 resolver``).
 So the library's own ``getaddrinfo`` sends the query, and a missing answer blocks it as on AWS.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-if _port := os.environ.get("LOCAL_CLOUD_NAME_SERVER"):
+if _port := os.environ.get("NAME_SERVER"):
     import ctypes
     import socket
     from typing import Any
