@@ -1,4 +1,4 @@
-"""Applies suggested changes to a policy document, and tells what another user may gain from them."""
+"""Applies suggested changes to a policy document, and shows what another user may gain from them."""
 
 from __future__ import annotations
 
