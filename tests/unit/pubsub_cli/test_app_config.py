@@ -316,6 +316,40 @@ def test_any_text_is_accepted_as_javascript(source: str) -> None:
     object_literals(source)
 
 
+_PARTS = [
+    *"{}[](),:;\n'\"`=#!",
+    "...",
+    "new ",
+    "PubSub",
+    "async a",
+    "=>",
+    "/* a */",
+    "// a\n",
+    " as const",
+    "process.env.A",
+]
+_PARTS += ["Auth", "Cognito", "userPoolId", "identityPoolId", "aws_user_pools_id", "endpoint", "VITE_USER_POOL_ID"]
+_PARTS += ["'eu-west-1_A'", '"eu-west-1:1"', f"`{URL}`", "custom", "1", "\0", "\x1b[31m"]
+
+
+@given(st.sampled_from(["a.json", "a.ts", "a.dart", ".env"]), st.lists(st.sampled_from(_PARTS)).map("".join))
+def test_any_file_is_read_or_rejected_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, name: str, text: str
+) -> None:
+    file = tmp_path_factory.getbasetemp() / name
+    file.write_text(text, newline="")
+    message = ""
+    try:
+        AppConfig.read(file).check(dict.fromkeys(POOLS), required=POOLS)
+    except PreconditionError as error:
+        message = str(error)
+    assert "\n" not in message
+
+
+def test_unclosed_comments_are_read_in_linear_time() -> None:
+    assert object_literals("/*" * 100_000) == []
+
+
 _JSON = st.recursive(
     st.text() | st.booleans() | st.none(), lambda inner: st.dictionaries(st.text(min_size=1), inner), max_leaves=10
 )
