@@ -228,15 +228,7 @@ def _documents(file: Path, text: str) -> list[dict[str, Any]]:
 
 
 def _from_documents(file: Path, documents: list[dict[str, Any]]) -> AppConfig:
-    if len(documents) == 1 and not _SECTIONS & documents[0].keys():
-        by_name = documents[0].items()
-        stacks = {name: each for name, each in by_name if isinstance(each, dict) and "UserPoolId" in each}
-        if len(stacks) > 1:
-            raise PreconditionError(
-                f"--config: {file} has several deployments, {' and '.join(stacks)}: give a file with one of them"
-            )
-        documents = [*stacks.values()] or documents  # of `cdk deploy --outputs-file`
-    keys = _keys_of(documents)
+    keys, holders = _form(documents)
     if keys is None:
         raise PreconditionError(
             f"--config: {file} is not a configuration that is supported: give amplify_outputs.json, aws-exports.js, "
@@ -247,23 +239,33 @@ def _from_documents(file: Path, documents: list[dict[str, Any]]) -> AppConfig:
         # A file can have two forms, such as arguments of Amplify.configure() next to those of AWSIoTProvider().
         others = (path for _, form in _FORMS for path in form.get(field, ()))
         every = dict.fromkeys((*paths, *others))
-        found[field] = [_Found(path, value) for path in every for value in _values(documents, path)]
+        found[field] = [_Found(path, value) for path in every for value in _values(holders, path)]
     if not any(isinstance(each.value, str) for each in found.get(_ENDPOINT, ())):
         found[_ENDPOINT] = _endpoints(documents) or found.get(_ENDPOINT, [])
     return _checked(file, {field: paths[0] for field, paths in keys.items()}, found)
 
 
-def _keys_of(documents: list[dict[str, Any]]) -> _Keys | None:
-    """Return the keys of the documents' form; None if their form is unknown."""
-    for marker, keys in _FORMS:
-        for document in documents:
-            if marker.endswith("_"):
-                if any(each.startswith(marker) for each in document):
-                    return keys
-            elif not isinstance(_lookup(document, marker), Expression | None):
-                return keys
-    known = any(_SECTIONS & document.keys() for document in documents)
-    return _GEN_2 if known or _endpoints(documents) else None
+def _form(documents: list[dict[str, Any]]) -> tuple[_Keys | None, list[dict[str, Any]]]:
+    """Return the keys of the documents' form, None if it is unknown, and the objects that have this form.
+
+    These can be in other objects, as in the outputs of ``cdk deploy --outputs-file`` and in Angular's environments.
+    """
+    holders = documents
+    while holders:
+        for marker, keys in _FORMS:
+            if any(_has(each, marker) for each in holders):
+                return keys, holders
+        if holders is documents and any(_SECTIONS & each.keys() for each in documents):
+            break
+        holders = [value for each in holders for value in each.values() if isinstance(value, dict)]
+    return (_GEN_2 if holders or _endpoints(documents) else None), documents
+
+
+def _has(document: dict[str, Any], marker: str) -> bool:
+    """Return whether a document has a key, or one with this start."""
+    if marker.endswith("_"):
+        return any(each.startswith(marker) for each in document)
+    return not isinstance(_lookup(document, marker), Expression | None)
 
 
 def _lookup(document: Any, path: str) -> Any:

@@ -152,11 +152,16 @@ def test_adopt_names_the_keys_of_pools_that_a_file_lacks() -> None:
         (
             "outputs.json",
             '{"Shop": {"UserPoolId": "eu-west-1_a"}, "Office": {"UserPoolId": "eu-west-1_b"}}',
-            "has several deployments, Shop and Office: give a file with one",
+            "UserPoolId is 'eu-west-1_a' or 'eu-west-1_b'; change the file, or give",
         ),
         (
             "config.js",
             "const dev = {aws_user_pools_id: 'eu-west-1_a'}; const prod = {aws_user_pools_id: 'eu-west-1_b'}",
+            "aws_user_pools_id is 'eu-west-1_a' or 'eu-west-1_b'; change the file, or give",
+        ),
+        (
+            "config.js",
+            "export default {dev: {aws_user_pools_id: 'eu-west-1_a'}, prod: {aws_user_pools_id: 'eu-west-1_b'}}",
             "aws_user_pools_id is 'eu-west-1_a' or 'eu-west-1_b'; change the file, or give",
         ),
         (
@@ -221,6 +226,16 @@ _WITHOUT_CLIENT = {name: POOLS[name] for name in ("user_pool_id", "identity_pool
             "two-forms.js",
             f"const a = {{aws_project_region: 'eu-west-1'}}; Amplify.configure({{Auth: {{Cognito: {{{_IDS}}}}}}})",
             _WITHOUT_CLIENT,
+        ),
+        (
+            "environment.ts",
+            f"export const environment = {{production: false, iot: '{HOST}', amplify: {{Auth: {{{_IDS}}}}}}};",
+            _WITHOUT_CLIENT | {"endpoint": HOST},
+        ),
+        (
+            "app.json",
+            json.dumps({"expo": {"extra": {"aws_user_pools_id": "eu-west-1_a"}}}),
+            {"user_pool_id": "eu-west-1_a"},
         ),
         ("pubsub.ts", f"new PubSub({{region: 'eu-west-1', endpoint: '{URL}'}})", PUBSUB),
         (
