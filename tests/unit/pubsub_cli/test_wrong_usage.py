@@ -51,6 +51,8 @@ _IDS = "--user-pool-id eu-west-1_p --identity-pool-id eu-west-1:1 --endpoint e-a
         ("detach --all --user ada", "--all cannot be combined with --user"),
         ("doctor --id-token /no/such/file", "--id-token: /no/such/file cannot be read: "),
         ("doctor", "--id-token, --identity-pool-id, --endpoint and --region"),
+        (f"doctor --stack Shop {_IDS}", "--stack and --environment cannot be combined with --config or the"),
+        ("doctor --environment prod --config a.json", "--stack and --environment cannot be combined with --config"),
         (f"doctor --region eu-west-1 {_IDS}", "give them, or --id-token of a front end's user"),
         ("doctor --fix", "give --yes"),
         ("doctor --package-json /no/such/file", "--package-json: /no/such/file cannot be read"),
