@@ -303,7 +303,8 @@ def _checked(file: Path, keys: Mapping[str, str], found: Mapping[str, Sequence[_
     values, problems = {}, {}
     for field, candidates in found.items():
         literals = [each for each in candidates if not isinstance(each.value, Expression)]
-        if problem := _problem(field, literals or candidates):
+        code = [each for each in candidates if isinstance(each.value, Expression) and not each.value.is_name]
+        if problem := _problem(field, [*literals, *code] if literals else candidates):
             problems[field] = problem
         elif literals:
             values[field] = literals[0].value

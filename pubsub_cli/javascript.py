@@ -41,6 +41,11 @@ class Expression:
 
     text: str
 
+    @property
+    def is_name(self) -> bool:
+        """Whether it is only a name: that of a variable, or one that receives a value of another object."""
+        return re.fullmatch(r"[\w$]+", self.text) is not None
+
 
 class _NotALiteralError(Exception):
     """The braces are not an object literal, but for example a block."""

@@ -165,6 +165,11 @@ def test_adopt_names_the_keys_of_pools_that_a_file_lacks() -> None:
             "aws_user_pools_id is 'eu-west-1_a' or 'eu-west-1_b'; change the file, or give",
         ),
         (
+            "config.js",
+            "const a = local ? {aws_user_pools_id: 'eu-west-1_a'} : {aws_user_pools_id: process.env.POOL}",
+            "aws_user_pools_id is code that is not run (process.env.POOL); change the file, or give",
+        ),
+        (
             "App.js",
             "Amplify.configure({...awsExports, PubSub: {aws_pubsub_region: 'eu-west-1'}})",
             "has no Auth.userPoolId and no Auth.identityPoolId and no PubSub.aws_pubsub_endpoint; change the file",
@@ -236,6 +241,12 @@ _WITHOUT_CLIENT = {name: POOLS[name] for name in ("user_pool_id", "identity_pool
             "app.json",
             json.dumps({"expo": {"extra": {"aws_user_pools_id": "eu-west-1_a"}}}),
             {"user_pool_id": "eu-west-1_a"},
+        ),
+        (
+            "names.js",
+            f"const {{aws_user_pools_id, aws_cognito_identity_pool_id: b}} = c; const c = {{aws_user_pools_id: "
+            f"'{POOLS['user_pool_id']}', aws_cognito_identity_pool_id: '{POOLS['identity_pool_id']}'}};",
+            _WITHOUT_CLIENT,
         ),
         ("pubsub.ts", f"new PubSub({{region: 'eu-west-1', endpoint: '{URL}'}})", PUBSUB),
         (
