@@ -96,6 +96,8 @@ _VALID = {
     # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolType.html
     _USER_POOL: (re.compile(r"[\w-]+_[0-9a-zA-Z]+", re.ASCII), "a user pool id, REGION_NAME"),
     # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_IdentityPool.html
+    # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
+    _CLIENT: (re.compile(r"[\w+]+", re.ASCII), "an app client id, of letters and digits"),
     _IDENTITY_POOL: (re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII), "an identity pool id, REGION:UUID"),
 }
 _ENV_LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*)", re.ASCII)
@@ -177,8 +179,12 @@ def region_of_ids(region: str | None, user_pool_id: str | None, identity_pool_id
     """Return the region: --region, or that in the pools' ids.
 
     Raises:
-        PreconditionError: they contradict each other.
+        PreconditionError: an id is not that of a pool of this kind, or they contradict each other.
     """
+    for field, value in ((_USER_POOL, user_pool_id), (_IDENTITY_POOL, identity_pool_id)):
+        pattern, what = _VALID[field]
+        if value and not pattern.fullmatch(value):
+            raise PreconditionError(f"--{field.replace('_', '-')}: {value!r} is not {what}")
     regions = {
         f"identity pool {identity_pool_id}": (identity_pool_id or "").rpartition(":")[0],
         f"user pool {user_pool_id}": (user_pool_id or "").rpartition("_")[0],
@@ -222,15 +228,7 @@ def _documents(file: Path, text: str) -> list[dict[str, Any]]:
 
 
 def _from_documents(file: Path, documents: list[dict[str, Any]]) -> AppConfig:
-    if len(documents) == 1 and not _SECTIONS & documents[0].keys():
-        by_name = documents[0].items()
-        stacks = {name: each for name, each in by_name if isinstance(each, dict) and "UserPoolId" in each}
-        if len(stacks) > 1:
-            raise PreconditionError(
-                f"--config: {file} has several deployments, {' and '.join(stacks)}: give a file with one of them"
-            )
-        documents = [*stacks.values()] or documents  # of `cdk deploy --outputs-file`
-    keys = _keys_of(documents)
+    keys, holders = _form(documents)
     if keys is None:
         raise PreconditionError(
             f"--config: {file} is not a configuration that is supported: give amplify_outputs.json, aws-exports.js, "
@@ -241,23 +239,33 @@ def _from_documents(file: Path, documents: list[dict[str, Any]]) -> AppConfig:
         # A file can have two forms, such as arguments of Amplify.configure() next to those of AWSIoTProvider().
         others = (path for _, form in _FORMS for path in form.get(field, ()))
         every = dict.fromkeys((*paths, *others))
-        found[field] = [_Found(path, value) for path in every for value in _values(documents, path)]
+        found[field] = [_Found(path, value) for path in every for value in _values(holders, path)]
     if not any(isinstance(each.value, str) for each in found.get(_ENDPOINT, ())):
         found[_ENDPOINT] = _endpoints(documents) or found.get(_ENDPOINT, [])
     return _checked(file, {field: paths[0] for field, paths in keys.items()}, found)
 
 
-def _keys_of(documents: list[dict[str, Any]]) -> _Keys | None:
-    """Return the keys of the documents' form; None if their form is unknown."""
-    for marker, keys in _FORMS:
-        for document in documents:
-            if marker.endswith("_"):
-                if any(each.startswith(marker) for each in document):
-                    return keys
-            elif not isinstance(_lookup(document, marker), Expression | None):
-                return keys
-    known = any(_SECTIONS & document.keys() for document in documents)
-    return _GEN_2 if known or _endpoints(documents) else None
+def _form(documents: list[dict[str, Any]]) -> tuple[_Keys | None, list[dict[str, Any]]]:
+    """Return the keys of the documents' form, None if it is unknown, and the objects that have this form.
+
+    These can be in other objects, as in the outputs of ``cdk deploy --outputs-file`` and in Angular's environments.
+    """
+    holders = documents
+    while holders:
+        for marker, keys in _FORMS:
+            if any(_has(each, marker) for each in holders):
+                return keys, holders
+        if holders is documents and any(_SECTIONS & each.keys() for each in documents):
+            break
+        holders = [value for each in holders for value in each.values() if isinstance(value, dict)]
+    return (_GEN_2 if holders or _endpoints(documents) else None), documents
+
+
+def _has(document: dict[str, Any], marker: str) -> bool:
+    """Return whether a document has a key, or one with this start."""
+    if marker.endswith("_"):
+        return any(each.startswith(marker) for each in document)
+    return not isinstance(_lookup(document, marker), Expression | None)
 
 
 def _lookup(document: Any, path: str) -> Any:
@@ -295,7 +303,8 @@ def _checked(file: Path, keys: Mapping[str, str], found: Mapping[str, Sequence[_
     values, problems = {}, {}
     for field, candidates in found.items():
         literals = [each for each in candidates if not isinstance(each.value, Expression)]
-        if problem := _problem(field, literals or candidates):
+        code = [each for each in candidates if isinstance(each.value, Expression) and not each.value.is_name]
+        if problem := _problem(field, [*literals, *code] if literals else candidates):
             problems[field] = problem
         elif literals:
             values[field] = literals[0].value

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 _TOKEN = re.compile(
-    r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)"""
+    r"""(?P<space>\s+|//[^\n]*|/\*.*?(?:\*/|\Z))"""
     r"""|(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)"""
     r"""|(?P<name>[\w$]+)"""
     r"""|(?P<other>\.\.\.|.)""",
@@ -40,6 +40,11 @@ class Expression:
     """A value that is not a literal."""
 
     text: str
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is only a name: that of a variable, or one that receives a value of another object."""
+        return re.fullmatch(r"[\w$]+", self.text) is not None
 
 
 class _NotALiteralError(Exception):

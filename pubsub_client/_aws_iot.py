@@ -86,7 +86,7 @@ class AwsIot(Provider):
         self.endpoint = Endpoint.parse(name.bare if is_amplify_url else endpoint)
         signing_region = region or name.region
         if signing_region is None:
-            raise ConfigurationError(f"the endpoint {endpoint!r} does not contain a region; pass region")
+            raise ConfigurationError(f"the region of the endpoint {endpoint!r} is not known; pass region")
         self._region = signing_region
         self._source = credentials
         self._identity = credentials if client_id_from_identity and isinstance(credentials, IdentitySource) else None

@@ -169,7 +169,7 @@ class FrontEndPackages:
         missing = [name for name in self._names if not locked.get(name)]
         if missing:
             return f"{self.file} lists {' and '.join(missing)}, which the lock file does not contain."
-        if len({major_of(each) for name in self._names for each in locked[name]}) > 1:
+        if len({major for name in self._names for each in locked[name] if (major := major_of(each)) is not None}) > 1:
             return f"{self.versions} are locked, two major versions: {_UNCONFIGURED}"
         cores = sorted(locked.get(_CORE, ()))
         if len(cores) > 1:

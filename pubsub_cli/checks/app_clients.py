@@ -106,6 +106,9 @@ class IdentityPoolAcceptsTokens(BlockingCheck):
         front_end_client = context.outputs.setdefault(Output.USER_POOL_CLIENT_ID, client_id)
         if client_id and client_id in listed:
             return passed(f"{pool_id}, app client {client_id}")
+        # Before a fix adds it to the identity pool.
+        if not_found := _not_found(context.aws, user_pool, client_id):
+            return not_found
         if not client_id:
             return failed(
                 f"Identity pool {pool_id} lists no app client of user pool {user_pool}, so it rejects the tokens of "
@@ -122,6 +125,40 @@ class IdentityPoolAcceptsTokens(BlockingCheck):
             resource=pool_id,
             fix=add if is_front_end else [other, add],
         )
+
+
+def _not_found(aws: Aws, user_pool: str, client_id: str) -> Finding | None:
+    """Return the finding if the user pool or its app client does not exist; None if they do, or if it is not known."""
+    try:
+        if client_id and describe_client(aws, user_pool, client_id):
+            return None
+        aws.user_pools.describe_user_pool(UserPoolId=user_pool)
+        return _no_client(user_pool, client_id) if client_id else None
+    except aws.user_pools.exceptions.ResourceNotFoundException:
+        return failed(
+            f"This account has no user pool {user_pool} in {aws.region}, so the front end's users cannot get AWS "
+            "credentials.",
+            resource=user_pool,
+            fix=[
+                "Give an existing one with --user-pool-id:",
+                AwsCommand("cognito-idp", "ListUserPools", {"MaxResults": 60}),
+            ],
+        )
+    except ClientError as error:
+        if not is_not_permitted(error):
+            raise
+        return None
+
+
+def _no_client(user_pool: str, client_id: str) -> Finding:
+    return failed(
+        f"User pool {user_pool} has no app client {client_id}, so every sign-in of the front end fails.",
+        resource=client_id,
+        fix=[
+            "Configure the front end with an existing app client:",
+            AwsCommand("cognito-idp", "ListUserPoolClients", {"UserPoolId": user_pool}),
+        ],
+    )
 
 
 def provider_name(context: Context) -> str:
@@ -184,14 +221,7 @@ class AppClientSignsIn(BlockingCheck):
         pool, client_id = context.output(Output.USER_POOL_ID), selected_client(context)
         client = describe_client(context.aws, pool, client_id)
         if client is None:
-            return failed(
-                f"User pool {pool} has no app client {client_id}, so every sign-in of the front end fails.",
-                resource=client_id,
-                fix=[
-                    "Configure the front end with an existing app client:",
-                    AwsCommand("cognito-idp", "ListUserPoolClients", {"UserPoolId": pool}),
-                ],
-            )
+            return _no_client(pool, client_id)
         otherwise = _other_sign_in(context, client)
         found, note = (warning, f" {otherwise}") if otherwise else (failed, "")
         if client.get("ClientSecret"):

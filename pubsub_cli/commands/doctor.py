@@ -256,6 +256,8 @@ def doctor(
         raise typer.BadParameter("--yes goes with --fix")
     if fix:
         check_can_confirm(yes=yes)
+    if given_ids != DeploymentIdOptions() and (target.stack or target.environment):
+        raise typer.BadParameter("--stack and --environment cannot be combined with --config or the deployment's ids")
     given_ids, pubsub_region = given_ids.with_config()
     config = front_end.config(pubsub_region)
     selector = _selector(selected, password_stdin)

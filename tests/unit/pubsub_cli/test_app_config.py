@@ -152,12 +152,22 @@ def test_adopt_names_the_keys_of_pools_that_a_file_lacks() -> None:
         (
             "outputs.json",
             '{"Shop": {"UserPoolId": "eu-west-1_a"}, "Office": {"UserPoolId": "eu-west-1_b"}}',
-            "has several deployments, Shop and Office: give a file with one",
+            "UserPoolId is 'eu-west-1_a' or 'eu-west-1_b'; change the file, or give",
         ),
         (
             "config.js",
             "const dev = {aws_user_pools_id: 'eu-west-1_a'}; const prod = {aws_user_pools_id: 'eu-west-1_b'}",
             "aws_user_pools_id is 'eu-west-1_a' or 'eu-west-1_b'; change the file, or give",
+        ),
+        (
+            "config.js",
+            "export default {dev: {aws_user_pools_id: 'eu-west-1_a'}, prod: {aws_user_pools_id: 'eu-west-1_b'}}",
+            "aws_user_pools_id is 'eu-west-1_a' or 'eu-west-1_b'; change the file, or give",
+        ),
+        (
+            "config.js",
+            "const a = local ? {aws_user_pools_id: 'eu-west-1_a'} : {aws_user_pools_id: process.env.POOL}",
+            "aws_user_pools_id is code that is not run (process.env.POOL); change the file, or give",
         ),
         (
             "App.js",
@@ -222,6 +232,22 @@ _WITHOUT_CLIENT = {name: POOLS[name] for name in ("user_pool_id", "identity_pool
             f"const a = {{aws_project_region: 'eu-west-1'}}; Amplify.configure({{Auth: {{Cognito: {{{_IDS}}}}}}})",
             _WITHOUT_CLIENT,
         ),
+        (
+            "environment.ts",
+            f"export const environment = {{production: false, iot: '{HOST}', amplify: {{Auth: {{{_IDS}}}}}}};",
+            _WITHOUT_CLIENT | {"endpoint": HOST},
+        ),
+        (
+            "app.json",
+            json.dumps({"expo": {"extra": {"aws_user_pools_id": "eu-west-1_a"}}}),
+            {"user_pool_id": "eu-west-1_a"},
+        ),
+        (
+            "names.js",
+            f"const {{aws_user_pools_id, aws_cognito_identity_pool_id: b}} = c; const c = {{aws_user_pools_id: "
+            f"'{POOLS['user_pool_id']}', aws_cognito_identity_pool_id: '{POOLS['identity_pool_id']}'}};",
+            _WITHOUT_CLIENT,
+        ),
         ("pubsub.ts", f"new PubSub({{region: 'eu-west-1', endpoint: '{URL}'}})", PUBSUB),
         (
             ".env.production",
@@ -278,6 +304,10 @@ def test_region_is_that_of_the_ids() -> None:
     assert region_of_ids(None, "eu-west-1_a", None) == "eu-west-1"
     assert region_of_ids("eu-west-1", "eu-west-1_a", "eu-west-1:1") == "eu-west-1"
     assert region_of_ids("eu-west-1", None, None) == "eu-west-1"
+    with pytest.raises(PreconditionError, match="--user-pool-id: 'eu-west-1:1' is not a user pool id, REGION_NAME"):
+        region_of_ids(None, "eu-west-1:1", None)
+    with pytest.raises(PreconditionError, match="--identity-pool-id: 'eu-west-1_a' is not an identity pool id"):
+        region_of_ids(None, None, "eu-west-1_a")
     with pytest.raises(PreconditionError, match="--region is us-east-1, but user pool eu-west-1_a is in eu-west-1"):
         region_of_ids("us-east-1", "eu-west-1_a", None)
 
@@ -310,6 +340,40 @@ def test_object_literals_of_javascript_are_read_and_code_is_not_run(
 @given(st.text(alphabet="{}[]():,.'\"`\\/*$ab \n") | st.text())
 def test_any_text_is_accepted_as_javascript(source: str) -> None:
     object_literals(source)
+
+
+_PARTS = [
+    *"{}[](),:;\n'\"`=#!",
+    "...",
+    "new ",
+    "PubSub",
+    "async a",
+    "=>",
+    "/* a */",
+    "// a\n",
+    " as const",
+    "process.env.A",
+]
+_PARTS += ["Auth", "Cognito", "userPoolId", "identityPoolId", "aws_user_pools_id", "endpoint", "VITE_USER_POOL_ID"]
+_PARTS += ["'eu-west-1_A'", '"eu-west-1:1"', f"`{URL}`", "custom", "1", "\0", "\x1b[31m"]
+
+
+@given(st.sampled_from(["a.json", "a.ts", "a.dart", ".env"]), st.lists(st.sampled_from(_PARTS)).map("".join))
+def test_any_file_is_read_or_rejected_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, name: str, text: str
+) -> None:
+    file = tmp_path_factory.getbasetemp() / name
+    file.write_text(text, newline="")
+    message = ""
+    try:
+        AppConfig.read(file).check(dict.fromkeys(POOLS), required=POOLS)
+    except PreconditionError as error:
+        message = str(error)
+    assert "\n" not in message
+
+
+def test_unclosed_comments_are_read_in_linear_time() -> None:
+    assert object_literals("/*" * 100_000) == []
 
 
 _JSON = st.recursive(

@@ -16,7 +16,10 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.options import RunOptions
 from tests.unit.pubsub_cli.checks.stubbed_aws import token
 
-_IDS = ["--user-pool-id", "p", "--identity-pool-id", "i", "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com"]
+_IDS = [
+    "--user-pool-id", "eu-west-1_p", "--identity-pool-id", "eu-west-1:1",
+    "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com",
+]  # fmt: skip
 
 
 pytestmark = pytest.mark.usefixtures("no_credentials")

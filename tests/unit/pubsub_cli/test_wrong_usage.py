@@ -15,7 +15,7 @@ from pubsub_client.exceptions import ConfigurationError
 _IDENTITY_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
 _BY_URL = "--broker ws://broker.example/mqtt"
 _BROKER = shlex.split(_BY_URL)
-_IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.amazonaws.com"
+_IDS = "--user-pool-id eu-west-1_p --identity-pool-id eu-west-1:1 --endpoint e-ats.iot.eu-west-1.amazonaws.com"
 
 
 @pytest.mark.usefixtures("no_credentials")
@@ -36,7 +36,8 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("outputs --file /no/such/directory/outputs.json", "--file: there is no directory /no/such/directory"),
         ("adopt --chained-trigger PreSignUp", "--chained-trigger: 'PreSignUp' given; allowed: "),
         ("adopt --chained-trigger PostAuthentication", "--chained-trigger goes with --attachment sign-in"),
-        ("adopt --identity-pool-id p --group admins", "--group goes with --user-pool-id"),
+        ("adopt --identity-pool-id eu-west-1_p", "--identity-pool-id: 'eu-west-1_p' is not an identity pool id"),
+        ("adopt --identity-pool-id eu-west-1:1 --group admins", "--group goes with --user-pool-id"),
         ("redrive", "cannot ask for confirmation (no terminal, or CI is set): give --yes, or --dry-run"),
         ("redrive --dry-run --wait", "--dry-run cannot be combined with --wait and --timeout"),
         ("redrive --dry-run --timeout 9", "--dry-run cannot be combined with --wait and --timeout"),
@@ -50,6 +51,8 @@ _IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.ama
         ("detach --all --user ada", "--all cannot be combined with --user"),
         ("doctor --id-token /no/such/file", "--id-token: /no/such/file cannot be read: "),
         ("doctor", "--id-token, --identity-pool-id, --endpoint and --region"),
+        (f"doctor --stack Shop {_IDS}", "--stack and --environment cannot be combined with --config or the"),
+        ("doctor --environment prod --config a.json", "--stack and --environment cannot be combined with --config"),
         (f"doctor --region eu-west-1 {_IDS}", "give them, or --id-token of a front end's user"),
         ("doctor --fix", "give --yes"),
         ("doctor --package-json /no/such/file", "--package-json: /no/such/file cannot be read"),

@@ -119,12 +119,20 @@ def test_endpoint_name_accepts_any_text(text: str) -> None:
         "abc-ats.iot.amazonaws.com",
         "iot.eu-west-1.amazonaws.com",
         "a1.credentials.iot.eu-west-1.amazonaws.com",
+        "data-ats.iot.eu-west-1.amazonaws.com",
+        "greengrass-ats.iot.eu-west-1.amazonaws.com",
+        "abc.ats.iot.eu-west-1.amazonaws.com",
         "",
     ],
 )
 def test_endpoint_name_in_another_form_has_no_prefix_and_region(text: str) -> None:
     name = EndpointName.parse(text)
     assert (name.prefix, name.region, name.ats) == (None, None, False)
+
+
+def test_endpoint_name_of_beijing_has_another_form() -> None:
+    name = EndpointName.parse("wss://abc.ats.iot.cn-north-1.amazonaws.com.cn/mqtt")
+    assert (name.prefix, name.ats, name.region) == ("abc", True, "cn-north-1")
 
 
 def test_endpoint_name_ignores_case() -> None:

@@ -224,6 +224,13 @@ def test_lock_file_of_npm_6_is_read_with_nested_packages(tmp_path: Path) -> None
     assert "two versions of @aws-amplify/core, 6.1.0 and 6.19.2" in str(packages(tmp_path, MATCHING).mismatch())
 
 
+def test_locked_package_of_a_repository_has_no_major_version(tmp_path: Path) -> None:
+    versions = {"aws-amplify": "6.22.1", PUBSUB: "github:aws-amplify/amplify-js#main"}
+    lock = {"lockfileVersion": 1, "dependencies": {name: {"version": each} for name, each in versions.items()}}
+    (tmp_path / "package-lock.json").write_text(json.dumps(lock))
+    assert packages(tmp_path, MATCHING).mismatch() is None
+
+
 @pytest.mark.parametrize("kind", ["npm", *LOCKS])
 @pytest.mark.parametrize(
     ("more", "status"),

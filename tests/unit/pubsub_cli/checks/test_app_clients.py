@@ -132,12 +132,41 @@ async def test_token_of_any_listed_app_client_is_accepted() -> None:
 
 async def test_token_of_an_unlisted_app_client_fails_without_a_safe_fix() -> None:
     finding = await check_client(
-        IdentityPoolAcceptsTokens, listed=[CLIENT], selector=UserSelector(id_token=token_of("other"))
+        IdentityPoolAcceptsTokens,
+        app_client("other"),
+        listed=[CLIENT],
+        selector=UserSelector(id_token=token_of("other")),
     )
     assert finding.status is Status.FAILED
     assert "does not list app client other" in str(finding.cause)
     assert not finding.safe_commands
     assert CLIENT in str(finding.fix)
+
+
+@pytest.mark.parametrize("outputs", [OUTPUTS, OF_NO_CLIENT])
+@pytest.mark.parametrize("pool_exists", [True, False])
+async def test_fix_adds_no_user_pool_or_app_client_that_does_not_exist(
+    outputs: dict[str, str], pool_exists: bool
+) -> None:
+    not_found = error("ResourceNotFoundException")
+    aws = StubbedAws(
+        DescribeUserPoolClient=not_found,
+        DescribeUserPool={"UserPool": {}} if pool_exists else not_found,
+        DescribeIdentityPool={**POOL, "CognitoIdentityProviders": [{"ClientId": "a", "ProviderName": "other/pool"}]},
+    )
+    finding = await run_check(IdentityPoolAcceptsTokens, aws, outputs=outputs)
+    assert finding.status is Status.FAILED
+    assert "update-identity-pool" not in str(finding.fix)
+    if not pool_exists:
+        assert f"This account has no user pool {USER_POOL} in {REGION}" in str(finding.cause)
+    elif outputs is OUTPUTS:
+        assert f"User pool {USER_POOL} has no app client {CLIENT}" in str(finding.cause)
+
+
+async def test_app_client_that_cannot_be_read_is_added() -> None:
+    aws = StubbedAws(DescribeUserPoolClient=error("AccessDeniedException"), DescribeIdentityPool=POOL)
+    finding = await run_check(IdentityPoolAcceptsTokens, aws, outputs=OUTPUTS)
+    assert "update-identity-pool" in str(finding.fix)
 
 
 async def test_unreadable_app_clients_are_used_in_their_order() -> None:
@@ -153,7 +182,8 @@ async def test_unreadable_app_clients_are_used_in_their_order() -> None:
 )
 async def test_provider_name_has_the_suffix_of_the_partition(region: str, suffix: str) -> None:
     outputs = {**OUTPUTS, Output.REGION: region}
-    (command,) = (await check_client(IdentityPoolAcceptsTokens, listed=[], outputs=outputs)).safe_commands
+    finding = await check_client(IdentityPoolAcceptsTokens, app_client(), listed=[], outputs=outputs)
+    (command,) = finding.safe_commands
     assert isinstance(command, AwsCommand)
     (provider,) = command.parameters["CognitoIdentityProviders"]
     assert provider["ProviderName"] == f"cognito-idp.{region}.{suffix}/{USER_POOL}"
