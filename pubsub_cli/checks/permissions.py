@@ -242,11 +242,11 @@ def _report_denial(
     return report(cause, resource=resource, fix=fix)
 
 
-def _warn_of_removal(fix: Fix, of_whom: str) -> str:
+def _warn_of_removal(fix: Fix, of_users: str) -> str:
     """Return the sentence for a fix that removes a policy which denies requests."""
     steps = fix if isinstance(fix, list) else [fix]
     removed = any(isinstance(each, AwsCommand) and each.operation in _REMOVALS for each in steps)
-    return f" The fix removes a denial{of_whom}: ask its owner first." if removed else ""
+    return f" The fix removes a denial{of_users}: ask its owner first." if removed else ""
 
 
 def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
