@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Literal
 
 from pubsub_client.exceptions import ConfigurationError
 
@@ -20,7 +21,13 @@ TRIGGERS = ("PostAuthentication", *CHALLENGE_TRIGGERS)
 """All triggers of attachment at sign-in."""
 
 
-LEAST_PRIVILEGE = "least-privilege"
+AttachmentMode = Literal["sign-in", "self-attach"]
+"""The values of the setting ``attachment``."""
+
+AccessMode = Literal["guarded", "unguarded", "least-privilege"]
+"""The values of the setting ``accessMode`` and of the output."""
+
+LEAST_PRIVILEGE: AccessMode = "least-privilege"
 """The access mode in which a user's topics and client ids begin with the identity id."""
 
 
@@ -36,7 +43,7 @@ class Output(StrEnum):
     POLICY_NAME = "PolicyName"
     AUTH_ROLE_ARN = "AuthRoleArn"
     ACCESS_MODE = "AccessMode"
-    """``guarded``, ``unguarded`` or ``least-privilege``."""
+    """One of :data:`AccessMode`."""
     TOPICS = "Topics"
     """The patterns of topics that the IoT policy allows to all users, separated by commas."""
     ATTACHMENT_MARKER = "AttachmentMarker"

@@ -25,7 +25,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from pubsub_client.outputs import Output
+from pubsub_client.outputs import AccessMode, Output
 
 from .detach_all import AttachmentPause, DetachAll
 from .drift_detector import DriftDetector
@@ -35,7 +35,7 @@ from .iot_policy import DeletionGuard, IotPolicy
 from .monitoring import Monitoring
 from .roles import RoleAccess
 from .self_attach import SelfAttach
-from .settings import CONTEXT_KEY, AccessMode, Settings, SettingsError, read_settings
+from .settings import CONTEXT_KEY, Settings, SettingsError, read_settings
 from .sign_in_attachment import SignInAttachment
 from .sweep import Sweep
 from .user_pool import AdoptedUserPool, UserPoolResources

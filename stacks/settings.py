@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, model_validator
 
-from pubsub_client.outputs import LEAST_PRIVILEGE
+from pubsub_client.outputs import LEAST_PRIVILEGE, AccessMode, AttachmentMode
 from pubsub_client.policy_document import (
     IDENTITY_SERVICES,
     MAX_CHARACTERS,
@@ -31,9 +31,6 @@ _POLICY_NAME = "myIoTPolicy"
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
-
-AccessMode = Literal["guarded", "unguarded", "least-privilege"]
-AttachmentMode = Literal["sign-in", "self-attach"]
 
 # One character shorter than a name can be, because * matches at least one.
 _PATTERN = re.compile(r"[a-z][a-z0-9-]{0,30}\*")

@@ -10,7 +10,14 @@ from pubsub_cli.adoption.discovery import Adopted
 from pubsub_cli.adoption.inspection import IdentityStatistics, Inspection, RoleState, policy_size
 from pubsub_cli.finding import Finding, failed
 from pubsub_cli.iam.roles import role_name
-from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
+from pubsub_client.outputs import (
+    LEAST_PRIVILEGE,
+    MANAGED_POLICIES,
+    MARKER_ATTRIBUTE,
+    TRIGGERS,
+    AccessMode,
+    AttachmentMode,
+)
 from pubsub_client.policy_document import identity_service, policy_document
 
 USUAL_POLICY_NAME = "myIoTPolicy"
@@ -30,15 +37,15 @@ class AdoptionOptions:
     """The options of an adoption.
 
     Args:
-        attachment: ``self-attach`` or ``sign-in``.
-        access_mode: ``guarded``, ``unguarded`` or ``least-privilege``.
+        attachment: how users are attached.
+        access_mode: the permissions of the roles of signed-in users.
         topics: the topic patterns; None for the mode's default.
         chained: triggers whose existing function calls the stack's.
         groups: groups of the user pool that will get roles of the stack.
     """
 
-    attachment: str = "self-attach"
-    access_mode: str = "guarded"
+    attachment: AttachmentMode = "self-attach"
+    access_mode: AccessMode = "guarded"
     topics: tuple[str, ...] | None = None
     chained: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()

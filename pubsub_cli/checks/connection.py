@@ -79,6 +79,10 @@ def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
     """Return the finding for a rejection that the earlier checks do not explain."""
     if not refusal.denied:
         fix = "Read the response. PS404 and PS405 check the network path and the clock."
+    elif context.unknown_permissions:
+        fix = (
+            "PS306 and PS307 could not decide whether the policies allow the connection. Check their conditions first."
+        )
     elif context.as_operator:
         fix = (
             "The policies allow it, but AWS IoT can take up to 8 minutes to use them. Wait and check again:\n"

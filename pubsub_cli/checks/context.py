@@ -100,6 +100,8 @@ class Context:
     """The role ARN of each Cognito group that has one, by the group's name."""
     roles: tuple[RoleInUse, ...] = field(init=False)
     """The role of the selected user; without a user, every role that a user can get."""
+    unknown_permissions: bool = field(default=False, init=False)
+    """Whether it is unknown if the role and the IoT policies allow the front end's requests."""
     pubsub: PubSub = field(init=False)
     """The connection of the user."""
     connected_as: str | None = field(default=None, init=False)
@@ -255,6 +257,10 @@ class Context:
             return f"{self.policy_identity_id}/pubsub-check-{self.nonce}"
         pattern = next(each for each in self.topics if each.endswith("*"))  # the settings require such a pattern
         return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{self.nonce}"
+
+    def advice(self, text: str) -> str:
+        """Return advice with ``TOPIC`` instead of the run's unique topic, which no front end uses."""
+        return text.replace(f"pubsub-check-{self.nonce}", "TOPIC")
 
     @property
     def can_publish(self) -> bool:

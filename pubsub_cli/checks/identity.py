@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.check import BlockingCheck, Check, Group
@@ -135,9 +136,9 @@ class PolicyIsOnIdentities(BlockingCheck):
 
 
 class PolicyIsAttached(Check):
-    """AWS IoT refuses an identity without the policy. An attachment after the sign-in is a warning. The user's marker,
-    the log and the queues show why the policy is missing. With `attachment: self-attach`, `pubsub smoke` calls the
-    self-attach route.
+    """AWS IoT refuses an identity without a policy. An attachment after the sign-in is a warning, and so are other
+    policies in a deployment that is not a stack of this toolkit. The user's marker, the log and the queues show why the
+    policy is missing. With `attachment: self-attach`, `pubsub smoke` calls the self-attach route.
     """
 
     id = "PS203"
@@ -166,9 +167,18 @@ class PolicyIsAttached(Check):
             await asyncio.sleep(_POLL_SECONDS)
             if await asyncio.to_thread(_is_attached, context, context.identity_id):
                 return await asyncio.to_thread(_attached_late, context)
-        cause, fix = await asyncio.to_thread(_why_missing, context)
+        others = await asyncio.to_thread(attached_to, context.aws.iot, context.identity_id)
+        if context.deployment_ids and 0 < len(others) < _MAX_POLICIES:
+            return warning(
+                f"{policy_name} is not attached to the user's identity, but other policies are, which PS307 evaluates: "
+                f"{', '.join(others)}.",
+                resource=context.identity_id,
+                fix=["If the user needs the policy too, attach it:", _attach_to(context)],
+            )
+        cause, fix = await asyncio.to_thread(_why_missing, context, others)
+        consequence = "" if others else ", so AWS IoT refuses every connection"
         return failed(
-            f"{policy_name} is not attached to the user's identity, so AWS IoT refuses every connection. {cause}",
+            f"{policy_name} is not attached to the user's identity{consequence}. {cause}",
             resource=context.identity_id,
             fix=fix,
         )
@@ -188,9 +198,8 @@ def _attached_late(context: Context) -> Finding:
     )
 
 
-def _why_missing(context: Context) -> tuple[str, Fix]:
-    """Return why the policy is not attached, as far as known, and the fix."""
-    others = attached_to(context.aws.iot, context.identity_id)
+def _why_missing(context: Context, others: Sequence[str]) -> tuple[str, Fix]:
+    """Return why the policy is not attached although others might be, as far as known, and the fix."""
     if len(others) >= _MAX_POLICIES:
         return (
             f"{len(others)} policies are attached already, and an identity can have {_MAX_POLICIES}: "

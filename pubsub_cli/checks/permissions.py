@@ -234,11 +234,11 @@ def _consequence(denied: Sequence[EvaluatedRequest]) -> str:
 
 
 def _report_denial(
-    context: Context, denied: Sequence[EvaluatedRequest], cause: str, resource: str, fix: Fix
+    denied: Sequence[EvaluatedRequest], cause: str, resource: str, fix: Fix, *, of_stack: bool
 ) -> Finding:
-    """Return the finding for denied requests. Other deployments need not allow retained messages."""
+    """Return the finding for denied requests. Other roles and policies need not allow retained messages."""
     only_retained = {each.request.action for each in denied} == {RETAIN}
-    report = warning if only_retained and context.deployment_ids else failed
+    report = warning if only_retained and not of_stack else failed
     return report(cause, resource=resource, fix=fix)
 
 
@@ -253,7 +253,7 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
     """Return the statements that would allow requests for every user, as JSON."""
     identity_id = context.policy_identity_id
     requests = [each.request for each in denied if not other_identities(each.request, identity_id)]
-    return missing_text(requests, identity_id, identity_service(context.output(Output.REGION)))
+    return context.advice(missing_text(requests, identity_id, identity_service(context.output(Output.REGION))))
 
 
 def _suggest(
@@ -261,7 +261,8 @@ def _suggest(
 ) -> list[str | AwsCommand]:
     """Return what lets the user's requests pass, without a command that changes the policy."""
     service = identity_service(context.output(Output.REGION))
-    return suggest_changes(requests, policy, evaluation.context, context.policy_identity_id, service)
+    changes = suggest_changes(requests, policy, evaluation.context, context.policy_identity_id, service)
+    return [context.advice(each) if isinstance(each, str) else each for each in changes]
 
 
 def _depends_on_iot(unknown: Sequence[str]) -> bool:
@@ -317,15 +318,16 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
     if denied := evaluation.denied:
         fix = list(_role_fix(context, role, evaluation))
         return _report_denial(
-            context,
             denied,
             f"{in_use.who} ({role.name}) does not allow its users to {evaluation.text(denied)}. "
             f"{_consequence(denied)} The IoT policy cannot change that."
             f"{_warn_of_removal(fix, ' for all users of the role')}",
             role.arn,
             fix,
+            of_stack=_is_of_stack(context, role),
         )
     if uncertain := evaluation.uncertain:
+        context.unknown_permissions = True
         return unknown(
             f"It is unknown whether {in_use.who[0].lower()}{in_use.who[1:]} ({role.name}) allows its users to "
             f"{evaluation.text(uncertain)}.",
@@ -338,7 +340,7 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
 
 def _role_fix(context: Context, role: Role, evaluation: Evaluation) -> Iterator[str | AwsCommand]:
     """Yield the lines of the fix that lets the role allow the denied requests."""
-    denied, of_stack = evaluation.denied, context.deployment_ids is None
+    denied, of_stack = evaluation.denied, _is_of_stack(context, role)
     denying: dict[str, tuple[Policy, dict[str, Statement]]] = {}
     causes = set()
     for each in denied:
@@ -398,6 +400,15 @@ def _role_fix(context: Context, role: Role, evaluation: Evaluation) -> Iterator[
         yield "Check the role in IAM's policy simulator: https://policysim.aws.amazon.com"
 
 
+def _is_of_stack(context: Context, role: Role) -> bool:
+    """Return whether a stack of this toolkit has the role. A group's role, for example, can be another one."""
+    if context.deployment_ids:
+        return False
+    if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN):
+        return True
+    return any(each.get("PhysicalResourceId") == role.name for each in context.resources)
+
+
 def _is_guard(policy: Policy) -> bool:
     """Return whether a policy is the control-plane guard of a stack of this toolkit, which no fix may remove."""
     return any(each.construct_id in policy.key for each in (BOUNDARY, CONTROL_PLANE_DENY))
@@ -415,8 +426,8 @@ def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement
 
 
 class PolicyAllows(BlockingCheck):
-    """The check evaluates the attached policies, and the deployment's as if it were attached. AWS IoT's
-    TestAuthorization decides, and the documents show the reason.
+    """The check evaluates the attached policies, and the stack's as if it were attached. AWS IoT's TestAuthorization
+    decides, and the documents show the reason.
 
     Common mistakes: an ARN of another region or account; `topic/` instead of `topicfilter/`; no `client/`; MQTT
     wildcards, which are literal in a policy.
@@ -432,6 +443,8 @@ class PolicyAllows(BlockingCheck):
         iot, identity_id = context.aws.iot, context.known_identity_id
         attached = attached_to(iot, identity_id) if identity_id else []
         own = context.outputs.get(Output.POLICY_NAME)
+        if context.deployment_ids and attached and own not in attached:
+            own = None  # PS203 warns of it.
         names = list(dict.fromkeys([*([own] if own else []), *attached]))
         if not names:
             return not_applicable("no IoT policy is given, and none is attached to the identity")
@@ -453,12 +466,12 @@ class PolicyAllows(BlockingCheck):
                 raise unread  # AWS IoT has not decided, and the unread policy might allow the request.
             fix = _policy_fix(context, policies, evaluation)
             return _report_denial(
-                context,
                 denied,
                 f"The IoT policy does not allow the user to {evaluation.text(denied)}. {_consequence(denied)}"
                 f"{_warn_of_removal(fix, ' for the user')}",
                 policies[0].arn,
                 fix,
+                of_stack=context.deployment_ids is None,
             )
         if (
             evaluation.uncertain
@@ -467,6 +480,7 @@ class PolicyAllows(BlockingCheck):
         ):
             return not_applicable(f"it depends on {', '.join(evaluation.unknown)}: give --user to check it")
         if evaluation.uncertain:
+            context.unknown_permissions = True
             return unknown(
                 f"It is unknown whether the IoT policy allows the user to {evaluation.text(evaluation.uncertain)}.",
                 resource=policies[0].arn,

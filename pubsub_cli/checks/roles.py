@@ -198,7 +198,8 @@ class RoleTrustsThePool(BlockingCheck):
         region, pool_id = context.output(Output.REGION), context.output(Output.IDENTITY_POOL_ID)
         user_pool_id = context.output(Output.USER_POOL_ID)
         users = signed_in_context(region, pool_id, user_pool_id=user_pool_id, identity_id=context.known_identity_id)
-        with_tags = _has_principal_tags(context)
+        tags = _has_principal_tags(context)
+        with_tags = bool(tags)
         deployed = trust_policy(region, pool_id, with_tags=with_tags)
         (statement,) = deployed["Statement"]
         undecided = None
@@ -229,13 +230,16 @@ class RoleTrustsThePool(BlockingCheck):
                     fix=f"Check that the condition in the trust policy of {name} is met when Cognito assumes it.",
                     blocks=False,
                 )
-        return undecided or passed(", ".join(role_name(role.arn) for role in context.roles))
+        unread = ["without sts:TagSession, because the principal tags are not readable"] if tags is None else []
+        return undecided or passed(", ".join([*(role_name(role.arn) for role in context.roles), *unread]))
 
 
-def _has_principal_tags(context: Context) -> bool:
-    """Return whether the identity pool gives users of the user pool principal tags; False if that cannot be read.
+def _has_principal_tags(context: Context) -> bool | None:
+    """Return whether the identity pool gives users of the user pool principal tags; None if that cannot be read.
 
+    The default mapping gives the tags username and client.
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetPrincipalTagAttributeMap.html
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_SetPrincipalTagAttributeMap.html
     """
     pools, region = context.aws.identity_pools, context.output(Output.REGION)
     provider = f"cognito-idp.{region}.amazonaws.com/{context.output(Output.USER_POOL_ID)}"
@@ -248,5 +252,5 @@ def _has_principal_tags(context: Context) -> bool:
     except ClientError as error:
         if not is_not_permitted(error):
             raise
-        return False
-    return bool(found.get("PrincipalTags"))
+        return None
+    return bool(found.get("PrincipalTags") or found.get("UseDefaults"))

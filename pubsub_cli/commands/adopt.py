@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import Iterator
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, Any
 
@@ -19,26 +18,11 @@ from pubsub_cli.app_config import AppConfig, region_of_ids
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.output import CommandResult, emit
-from pubsub_client.outputs import TRIGGERS
+from pubsub_client.outputs import LEAST_PRIVILEGE, TRIGGERS, AccessMode, AttachmentMode
 from pubsub_client.policy_document import check_shared_topics, check_smoke_test_topics, check_topic_pattern
 
 _IDS = "What to adopt (ids that you do not give are looked up)"
 _HOW = "How to adopt"
-
-
-class Attachment(StrEnum):
-    """The way in which users are attached."""
-
-    SELF_ATTACH = "self-attach"
-    SIGN_IN = "sign-in"
-
-
-class AccessMode(StrEnum):
-    """The permissions of the roles of signed-in users."""
-
-    GUARDED = "guarded"
-    UNGUARDED = "unguarded"
-    LEAST_PRIVILEGE = "least-privilege"
 
 
 def adopt(
@@ -76,19 +60,19 @@ def adopt(
         typer.Option(metavar="ARN", help="Adopt this other role of signed-in users. Repeatable.", rich_help_panel=_IDS),
     ] = None,
     attachment: Annotated[
-        Attachment,
+        AttachmentMode,
         typer.Option(
             metavar="KIND",
             help="Attach users by self-attach, which does not change the user pool, or by sign-in (adds triggers).",
             rich_help_panel=_HOW,
         ),
-    ] = Attachment.SELF_ATTACH,
+    ] = "self-attach",
     access_mode: Annotated[
         AccessMode,
         typer.Option(
             metavar="MODE", help="Use access mode guarded, unguarded or least-privilege.", rich_help_panel=_HOW
         ),
-    ] = AccessMode.GUARDED,
+    ] = "guarded",
     topic: Annotated[
         list[str] | None,
         typer.Option(metavar="PATTERN", help="Allow this topic pattern. Repeatable.", rich_help_panel=_HOW),
@@ -125,7 +109,7 @@ def adopt(
     chained = tuple(chained_trigger or ())
     if unknown := [each for each in chained if each not in TRIGGERS]:
         raise typer.BadParameter(f"--chained-trigger: {unknown[0]!r} given; allowed: {', '.join(TRIGGERS)}")
-    if chained and attachment is not Attachment.SIGN_IN:
+    if chained and attachment != "sign-in":
         raise typer.BadParameter("--chained-trigger goes with --attachment sign-in")
     _check_topics(topic or [], access_mode)
     front_end_client_id = None
@@ -146,9 +130,7 @@ def adopt(
     given = Adopted(
         user_pool_id, tuple(user_pool_client_id or ()), identity_pool_id, auth_role_arn, tuple(group_role_arn or ())
     )
-    choices = AdoptionOptions(
-        attachment.value, access_mode.value, tuple(topic) if topic else None, chained, tuple(group or ())
-    )
+    choices = AdoptionOptions(attachment, access_mode, tuple(topic) if topic else None, chained, tuple(group or ()))
     with aws_errors_explained(aws, amplify_stack or user_pool_id or identity_pool_id or "the account"):
         if amplify_stack or given != Adopted():
             result = _plan_result(aws, given, amplify_stack, choices, front_end_client_id)
@@ -169,7 +151,7 @@ def _check_topics(topics: list[str], access_mode: AccessMode) -> None:
     try:
         for each in topics:
             check_topic_pattern(each)
-        (check_shared_topics if access_mode is AccessMode.LEAST_PRIVILEGE else check_smoke_test_topics)(topics)
+        (check_shared_topics if access_mode == LEAST_PRIVILEGE else check_smoke_test_topics)(topics)
     except ValueError as error:
         raise typer.BadParameter(f"--topic: {', '.join(map(repr, topics))} given; {error}") from None
 

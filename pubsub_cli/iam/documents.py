@@ -21,7 +21,6 @@ VERSION = "2012-10-17"
 
 _PARTS = re.compile(r"\$\{[^}]*\}|[*?]|[^*?$]+|\$")
 _PARTS_WITHOUT_VARIABLES = re.compile(r"[*?]|[^*?]+")
-_WILDCARDS = {"*": ".*", "?": "."}
 _ESCAPED = ("*", "?", "$")
 """``${*}``, ``${?}`` and ``${$}`` are the characters themselves."""
 _WITH_DEFAULT = re.compile(r"([^,]*?)\s*,\s*'(.*)'", re.DOTALL)
@@ -180,7 +179,7 @@ def matches(
         ignore_case: whether to ignore case.
         wildcards: whether ``*`` and ``?`` are wildcards; otherwise they are literal.
     """
-    expression = ""
+    parts = [""]  # the expressions between those that match any text
     unknown = False
     for part in (_PARTS if context else _PARTS_WITHOUT_VARIABLES).findall(pattern):
         if context and part.startswith("${"):
@@ -188,12 +187,18 @@ def matches(
             if value == ():
                 return False
             unknown = unknown or value is None
-            expression += _pattern_of_unknown(part[2:-1], context) if value is None else re.escape(value[0])
-        elif wildcards and part in _WILDCARDS:
-            expression += _WILDCARDS[part]
+            known = value or _known_value(part[2:-1], context)
+            if known:
+                parts[-1] += re.escape(known[0])
+            else:
+                parts.append("")
+        elif wildcards and part == "*":
+            parts.append("")
+        elif wildcards and part == "?":
+            parts[-1] += "."
         else:
-            expression += re.escape(part)
-    matched = re.fullmatch(expression, text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+            parts[-1] += re.escape(part)
+    matched = re.fullmatch(_joined(parts), text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
     return None if matched and unknown else matched
 
 
@@ -213,13 +218,21 @@ def _value(variable: str, context: RequestContext) -> Values | None:
     return (with_default[2],) if with_default and value == () else value
 
 
-def _pattern_of_unknown(variable: str, context: RequestContext) -> str:
-    """Return the regular expression of the values that an unknown variable can have.
+def _known_value(variable: str, context: RequestContext) -> Values | None:
+    """Return the value that an unknown variable has if it has one; None if that is not known either.
 
     The name of a thing is the client id: https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
     """
-    client_id = context.values_of("iot:ClientId") if variable.lower() == THING_NAME.lower() else None
-    return re.escape(client_id[0]) if client_id else ".*"
+    return context.values_of("iot:ClientId") if variable.lower() == THING_NAME.lower() else None
+
+
+def _joined(parts: list[str]) -> str:
+    """Return the expression of parts with any text between them. It does not backtrack, as in :mod:`fnmatch`."""
+    first, *middle = parts
+    if not middle:
+        return first
+    last = middle.pop()
+    return first + "".join(f"(?>.*?{each})" for each in middle if each) + f".*{last}"
 
 
 def any_of(answers: Iterable[bool | None]) -> bool | None:

@@ -45,7 +45,7 @@ _QUOTED = re.compile(r"[\"'`<>]|^\s|\s$")
 _IDENTITY_ID = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)+:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SPECIAL = re.compile(r"[*?]|\$(?=\{)")
 _VARIABLES = (
-    "AWS IoT has iot:ClientId, iot:DomainName, aws:SourceIp, cognito-identity.amazonaws.com:sub, :aud and :amr, "
+    "AWS IoT has iot:ClientId, iot:DomainName, aws:SourceIp, cognito-identity.amazonaws.com:sub, "
     f"iot:Certificate* and {THING_VARIABLES}*"
 )
 
@@ -128,11 +128,23 @@ def valueless_variables(resource: str, context: RequestContext) -> list[str]:
     return [each for each, name in names if not context.has_variable(name) or of_certificate(name)]
 
 
-def never_matches(resource: str, variables: Iterable[str]) -> str:
-    """Return the mistake of a resource with variables that never have a value for an identity."""
+def never_matches(resource: str, variables: Iterable[str], *, of_iot: bool = True) -> str:
+    """Return the mistake of a resource with variables that never have a value for an identity.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
+
+    Args:
+        resource: the resource.
+        variables: the variables.
+        of_iot: whether the resource is in an IoT policy; otherwise it is in a policy of a role.
+    """
     missing = [each for each in variables if not of_certificate(each)]
     names = " and ".join(f"${{{each}}}" for each in missing or variables)
-    reason = f"AWS IoT policies have no variable {names} ({_VARIABLES})"
+    reason = (
+        f"AWS IoT policies have no variable {names} ({_VARIABLES})"
+        if of_iot
+        else f"an identity has no {names} (it has cognito-identity.amazonaws.com:sub, :aud and :amr)"
+    )
     return (
         f"{resource} never matches, because {reason}"
         if missing
@@ -254,7 +266,7 @@ def _mistakes(
         if statement.has_variables and (missing := _deciding_variables(request, resource, context)):
             names = " and ".join(f"${{{each}}}" for each in missing)
             yield LikelyMistake(
-                never_matches(resource, missing),
+                never_matches(resource, missing, of_iot=context.of_iot),
                 policy,
                 f"Replace {names} in {policy.name}. For a user's own topics, use the variable of the identity id. For "
                 "topics of a group, attach a policy of that group to the identities of its users",

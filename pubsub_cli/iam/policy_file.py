@@ -66,6 +66,8 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 """Matches texts in place of a region or an account, as in published policies and guides."""
+_MASKED_PREFIX = re.compile(r"(\*{2,}|x{2,}):((?:client|topic|topicfilter)/.+)", re.IGNORECASE | re.DOTALL)
+"""Matches resources with such a text in place of everything before the kind."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,9 @@ def _without_placeholders(policy: Policy, prefix: str) -> tuple[Policy, list[str
     def replaced_in(value: Any) -> Any:
         if isinstance(value, list):
             return [replaced_in(each) for each in value]
+        if isinstance(value, str) and (masked := _MASKED_PREFIX.fullmatch(value)):
+            replaced[masked[1]] = None
+            return f"{prefix}:{masked[2]}"
         arn = _FIELDS.fullmatch(value) if isinstance(value, str) else None
         if arn is None:
             return value

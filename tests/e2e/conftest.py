@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from local_cloud.process import LocalCloud
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from tests.e2e.commands import run_pubsub
 from tests.e2e.stack_app import StackApp, shared
-from tests.integration.local_cloud.account import Credentials, wait_until
+from tests.integration.local_cloud.account import Credentials, client_with, wait_until
 from tests.integration.local_cloud.http_api import Answer, call
 from tests.integration.local_cloud.mqtt import websocket
 from tests.tokens import claims
@@ -82,15 +83,7 @@ class Deployment:
 
     def as_user(self, service: str, credentials: Credentials) -> Any:
         """Return a boto3 client with a signed-in user's credentials."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=self.cloud.region,
-            endpoint_url=self.cloud.endpoint_url,
-            config=Config(proxies={}),
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-        )
+        return client_with(self.cloud, service, credentials)
 
     def sign_in(self, user_name: str, password: str = PASSWORD) -> dict[str, str]:
         """Sign in with pycognito's SRP and return Cognito's tokens."""
@@ -252,6 +245,20 @@ class Deployment:
         ]
         lines = [event["message"].strip() for event in sorted(events, key=lambda each: each["timestamp"])]
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+    @contextmanager
+    def variables_of(self, function: str, variables: Mapping[str, str | None], **settings: Any) -> Iterator[None]:
+        """Change environment variables, without those that are None, and settings of a function during the block."""
+        functions = self.cloud.client("lambda")
+        before = functions.get_function_configuration(FunctionName=function)
+        own = before["Environment"]["Variables"]
+        changed = {name: value for name, value in {**own, **variables}.items() if value is not None}
+        update = partial(functions.update_function_configuration, FunctionName=function)
+        update(Environment={"Variables": changed}, **settings)
+        try:
+            yield
+        finally:
+            update(Environment={"Variables": own}, **{name: before[name] for name in settings})
 
     @contextmanager
     def action_denied(self, action: str, *functions: str) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import boto3
 
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
+from tests.integration.local_cloud.account import make_iam_user
 
 Statements = list[dict[str, Any]]
 
@@ -50,7 +50,7 @@ def operator(
     cloud: LocalCloud, outputs: Mapping[str, str], statements: Statements, **values: str
 ) -> Iterator[dict[str, str]]:
     """Create an IAM user with these permissions, and yield the environment variables with its keys."""
-    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    text = json.dumps(statements)
     trigger: dict[str, Any] = {}
     if name := outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME):
         trigger = dict(cloud.client("lambda").get_function_configuration(FunctionName=name))
@@ -68,11 +68,4 @@ def operator(
         "API_ID": (urlsplit(outputs.get(Output.SELF_ATTACH_URL, "")).hostname or "*").partition(".")[0],
     } | values
     document = re.sub("|".join(values), lambda found: values[found[0]], text)
-    iam, user = cloud.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
-    iam.create_user(UserName=user)
-    iam.put_user_policy(UserName=user, PolicyName="documented", PolicyDocument=document)
-    key = iam.create_access_key(UserName=user)["AccessKey"]
-    yield {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
-    iam.delete_user_policy(UserName=user, PolicyName="documented")
-    iam.delete_user(UserName=user)
+    yield make_iam_user(cloud, *json.loads(document)).environment

@@ -13,7 +13,7 @@ import pytest
 
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment
-from tests.integration.local_cloud.account import Account
+from tests.integration.local_cloud.account import Account, make_iam_user
 
 _UNKNOWN_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
 
@@ -120,16 +120,10 @@ class TestByUser:
         assert failure["fix"].endswith(" --region us-east-1")
 
     def test_attach_reports_the_triggers_exception(self, deployment: Deployment) -> None:
-        functions = deployment.cloud.client("lambda")
         name = deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
-        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        without = {key: value for key, value in variables.items() if key != "STACK_NAME"}
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": without})
-        try:
+        with deployment.variables_of(name, {"STACK_NAME": None}):
             failure = _run(deployment, "attach", "--user", deployment.make_user(), code=1)["failure"]
-        finally:
-            functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-            _sign_in(deployment, deployment.make_user())  # starts the function again
+        _sign_in(deployment, deployment.make_user())  # starts the function again
         assert failure["cause"].startswith(f"The trigger {name} failed: ")
         assert "STACK_NAME" in failure["cause"]
 
@@ -150,13 +144,8 @@ class TestByUser:
     def test_detach_reports_a_marker_that_cannot_be_cleared(self, deployment: Deployment) -> None:
         user = deployment.make_user()
         identity_id = deployment.identity_id(_sign_in(deployment, user))
-        iam = deployment.cloud.client("iam")
-        iam.create_user(UserName=user)
-        allowed = {"Effect": "Allow", "NotAction": "cognito-idp:AdminUpdateUserAttributes", "Resource": "*"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-        iam.put_user_policy(UserName=user, PolicyName="most", PolicyDocument=document)
-        key = iam.create_access_key(UserName=user)["AccessKey"]
-        keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        most = {"Effect": "Allow", "NotAction": "cognito-idp:AdminUpdateUserAttributes", "Resource": "*"}
+        keys = make_iam_user(deployment.cloud, most).environment
         done = deployment.pubsub("detach", "--yes", "--user", user, **keys)
         assert done.returncode == 1
         assert f"myIoTPolicy is detached, but the marker of user {user} is still current." in done.stderr

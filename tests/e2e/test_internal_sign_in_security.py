@@ -19,7 +19,7 @@ from attachment.mac import ALGORITHM, pending_mac_input, sign_in_mac_input
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment
-from tests.integration.local_cloud.account import Credentials
+from tests.integration.local_cloud.account import allow, make_iam_user
 
 _REFUSALS = ("NotAuthorizedException", "InvalidParameterException", "UserNotFoundException", "CodeMismatchException")
 
@@ -184,12 +184,10 @@ class TestChallenge:
 
 def test_mac_key_is_denied_to_an_administrator(deployment: Deployment) -> None:
     """The key's policy allows only the functions, so IAM permissions are not enough."""
-    iam, kms, key_id = deployment.cloud.client("iam"), deployment.cloud.client("kms"), _mac_key_id(deployment)
-    user_arn = iam.create_user(UserName="administrator")["User"]["Arn"]
-    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
-    iam.put_user_policy(UserName="administrator", PolicyName="all", PolicyDocument=json.dumps(allow))
-    key = iam.create_access_key(UserName="administrator")["AccessKey"]
-    administrator = deployment.as_user("kms", Credentials(key["AccessKeyId"], key["SecretAccessKey"], ""))
+    kms, key_id = deployment.cloud.client("kms"), _mac_key_id(deployment)
+    keys = make_iam_user(deployment.cloud, allow("kms:*"))
+    user_arn = deployment.as_user("sts", keys).get_caller_identity()["Arn"]
+    administrator = deployment.as_user("kms", keys)
     administrator.describe_key(KeyId=key_id)
     with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
         administrator.generate_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=b"x")

@@ -11,6 +11,7 @@ import pytest
 from local_cloud.environment import NODE
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
+from tests.integration.local_cloud.account import make_iam_user
 from tools.demo import EXAMPLE
 
 # Runs in the example's folder, where Node finds the example's aws-amplify.
@@ -95,11 +96,7 @@ def test_outputs_merges_into_a_file_through_its_link_and_only_on_success(
 
 
 def test_outputs_without_permission_exits_with_1_and_names_the_operation(deployment: Deployment) -> None:
-    iam = deployment.cloud.client("iam")
-    iam.create_user(UserName="operator")
-    key = iam.create_access_key(UserName="operator")["AccessKey"]
-    keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    done = deployment.pubsub("outputs", **keys)
+    done = deployment.pubsub("outputs", **make_iam_user(deployment.cloud).environment)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("pubsub: DescribeStacks answered AccessDenied")

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,19 +20,13 @@ from pubsub_client import AwsIot, CognitoSession, PubSub
 from pubsub_client._self_attach import SelfAttachment
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment
-from tests.integration.local_cloud.account import Credentials, document, make_role
+from tests.integration.local_cloud.account import Credentials, Identity, allow, make_iam_user, make_role
 from tests.integration.local_cloud.http_api import Answer, call, preflight
 
 _ATTACHED = {"check": "PS203", "status": "attached", "text": "PS203: the IoT policy is attached already"}
 _REPAIRED = {"check": "PS203", "status": "repaired", "text": "PS203: no IoT policy was attached, repaired"}
 _COGNITO = {"Federated": "cognito-identity.amazonaws.com"}
 _FORBIDDEN = (403, {"message": "Forbidden"})
-
-
-@dataclass(frozen=True)
-class Identity:
-    identity_id: str
-    credentials: Credentials
 
 
 def _signed_in(deployment: Deployment) -> Identity:
@@ -95,12 +89,7 @@ def test_self_attach_rejects_requests_without_a_valid_signature(
 
 def test_self_attach_rejects_credentials_without_an_identity(deployment: Deployment) -> None:
     """An administrator may call the route, but has no Cognito identity."""
-    iam = deployment.cloud.client("iam")
-    iam.create_user(UserName="no-identity")
-    policy = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
-    iam.put_user_policy(UserName="no-identity", PolicyName="all", PolicyDocument=policy)
-    key = iam.create_access_key(UserName="no-identity")["AccessKey"]
-    answer = deployment.self_attach(Credentials(key["AccessKeyId"], key["SecretAccessKey"], ""))
+    answer = deployment.self_attach(make_iam_user(deployment.cloud, allow("*")))
     assert (answer.status, answer.body["status"]) == (403, "refused")
 
 

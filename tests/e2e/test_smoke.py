@@ -195,10 +195,6 @@ class TestFaults:
     @pytest.fixture
     def marker_ignored(self, deployment: Deployment) -> Iterator[None]:
         """The trigger accepts no marker as current, and attaches the policy to marked users too."""
-        functions = deployment.cloud.client("lambda")
         trigger = deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
-        variables = functions.get_function_configuration(FunctionName=trigger)["Environment"]["Variables"]
-        changed = variables | {"ATTACHMENT_MARKER": "another"}
-        functions.update_function_configuration(FunctionName=trigger, Environment={"Variables": changed})
-        yield
-        functions.update_function_configuration(FunctionName=trigger, Environment={"Variables": variables})
+        with deployment.variables_of(trigger, {"ATTACHMENT_MARKER": "another"}):
+            yield

@@ -30,17 +30,10 @@ _TIMEOUT = 121
 @pytest.fixture(scope="module", autouse=True)
 def fast_sweeps(deployment: Deployment) -> Iterator[None]:
     """Let the sweep attach fast and in short steps; attach all identities that exist already."""
-    functions, name = deployment.cloud.client("lambda"), deployment.resource("AWS::Lambda::Function", "SweepFunction")
-    deployed = functions.get_function_configuration(FunctionName=name)
-    variables = deployed["Environment"]["Variables"]
-    functions.update_function_configuration(
-        FunctionName=name, Timeout=_TIMEOUT, Environment={"Variables": variables | _RATES}
-    )
-    sweep(deployment, "--full")
-    yield
-    functions.update_function_configuration(
-        FunctionName=name, Timeout=deployed["Timeout"], Environment={"Variables": variables}
-    )
+    name = deployment.resource("AWS::Lambda::Function", "SweepFunction")
+    with deployment.variables_of(name, _RATES, Timeout=_TIMEOUT):
+        sweep(deployment, "--full")
+        yield
 
 
 class Seeds:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_cloud.process import LocalCloud
@@ -28,11 +29,16 @@ OFTEN: Any = {"Delay": 0.1, "MaxAttempts": 200}
 
 @dataclass(frozen=True)
 class Credentials:
-    """Temporary credentials of an identity."""
+    """Credentials of an identity or a role, or long-term keys without a session token."""
 
     access_key_id: str
     secret_access_key: str
     session_token: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of long-term keys."""
+        return {"AWS_ACCESS_KEY_ID": self.access_key_id, "AWS_SECRET_ACCESS_KEY": self.secret_access_key}
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,7 @@ class Account:
 
     def client(self, service: str, credentials: Credentials) -> Any:
         """Return a boto3 client with an identity's credentials."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=self.cloud.region,
-            endpoint_url=self.cloud.endpoint_url,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-        )
+        return client_with(self.cloud, service, credentials)
 
     def client_that_may(self, service: str, *statements: dict[str, Any], boundary: str | None = None) -> Any:
         """Return a boto3 client whose role has only these permissions."""
@@ -203,6 +202,29 @@ def make_stack(cloud: LocalCloud, **resources: dict[str, Any]) -> str:
 def physical_id(cloud: LocalCloud, stack: str, logical_id: str) -> str:
     resource = cloud.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
     return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def client_with(cloud: LocalCloud, service: str, credentials: Credentials) -> Any:
+    """Return a boto3 client with these credentials."""
+    return boto3.client(
+        service,  # type: ignore[call-overload]
+        region_name=cloud.region,
+        endpoint_url=cloud.endpoint_url,
+        config=Config(proxies={}),
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token,
+    )
+
+
+def make_iam_user(cloud: LocalCloud, *statements: dict[str, Any]) -> Credentials:
+    """Create an IAM user with these permissions and return its keys."""
+    iam, name = cloud.client("iam"), unique("user")
+    iam.create_user(UserName=name)
+    if statements:
+        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document(*statements))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return Credentials(key["AccessKeyId"], key["SecretAccessKey"], "")
 
 
 def make_iot_policy(cloud: LocalCloud, *statements: dict[str, Any], targets: Iterable[str] = ()) -> str:

@@ -15,7 +15,15 @@ import pytest
 from botocore.config import Config
 
 from local_cloud.process import LocalCloud, LocalCloudError, listen
-from tests.integration.local_cloud.account import ALLOW_IOT, document, make_function, unique, wait_until
+from tests.integration.local_cloud.account import (
+    ALLOW_IOT,
+    client_with,
+    document,
+    make_function,
+    make_iam_user,
+    unique,
+    wait_until,
+)
 
 
 def open_files(pid: int) -> Iterator[str]:
@@ -120,16 +128,8 @@ def test_cloud_that_cannot_start_names_its_log(tmp_path: Path) -> None:
 
 
 def test_permissions_that_a_user_needs_are_recorded(cloud: LocalCloud) -> None:
-    iam, name = cloud.client("iam"), unique("user")
-    arn = iam.create_user(UserName=name)["User"]["Arn"]
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    iot = boto3.client(
-        "iot",
-        region_name=cloud.region,
-        endpoint_url=cloud.endpoint_url,
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-    )
+    keys = make_iam_user(cloud)
+    iot, arn = client_with(cloud, "iot", keys), client_with(cloud, "sts", keys).get_caller_identity()["Arn"]
     with pytest.raises(iot.exceptions.ClientError, match="not authorized"):
         iot.list_policies()
     assert cloud.permissions_of(arn) == {"iot:ListPolicies"}

@@ -14,15 +14,15 @@ from pubsub_client import AwsIot, CognitoSession, ConnectionState, Credentials, 
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PublishRefused, SubscribeRefused
 from tests.integration.brokers.reading import SECONDS, next_of, read, watching
 from tests.integration.brokers.recorder import Recorder, recorder_to
-from tests.integration.local_cloud.account import ALLOW_IOT, document, make_role, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, allow, make_iam_user, make_role
 from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID, Deployment
 
 FOREIGN_TOPIC = "foreign/topic"
 RECONNECT_DELAY = (0.02, 0.2)
 CONFIGURATION = """
 [profile keys]
-aws_access_key_id = {AccessKeyId}
-aws_secret_access_key = {SecretAccessKey}
+aws_access_key_id = {keys.access_key_id}
+aws_secret_access_key = {keys.secret_access_key}
 [profile role]
 role_arn = {role}
 source_profile = keys
@@ -117,13 +117,9 @@ def profiles(deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyP
     """The profile ``keys`` with an IAM user's long-term keys, and the profile ``role``, which that user assumes."""
     cloud = deployment.cloud
     role = make_role(cloud, ALLOW_IOT, trusts={"AWS": f"arn:aws:iam::{cloud.account_id}:root"})
-    iam, user = cloud.client("iam"), unique("service")
-    iam.create_user(UserName=user)
-    assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}
-    iam.put_user_policy(UserName=user, PolicyName="service", PolicyDocument=document(ALLOW_IOT, assume))
-    key = iam.create_access_key(UserName=user)["AccessKey"]
+    keys = make_iam_user(cloud, ALLOW_IOT, allow("sts:AssumeRole", role))
     file = tmp_path / "config"
-    file.write_text(CONFIGURATION.format(role=role, **key))
+    file.write_text(CONFIGURATION.format(role=role, keys=keys))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.endpoint_url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", cloud.region)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
 
 from local_cloud.faults import Fail
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError, SignInError
-from tests.integration.local_cloud.account import PASSWORD
+from tests.integration.local_cloud.account import PASSWORD, Credentials, client_with
 from tests.integration.pubsub_client.conftest import Deployment
 
 
@@ -19,13 +18,10 @@ async def test_credentials_belong_to_the_users_identity(deployment: Deployment, 
     credentials = await session.credentials()
     assert credentials.expiration
     assert credentials.expiration > datetime.now(UTC) + timedelta(minutes=5)
-    sts = boto3.client(
+    sts = client_with(
+        deployment.cloud,
         "sts",
-        region_name=deployment.region,
-        endpoint_url=deployment.cloud.endpoint_url,
-        aws_access_key_id=credentials.access_key_id,
-        aws_secret_access_key=credentials.secret_access_key,
-        aws_session_token=credentials.session_token,
+        Credentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token or ""),
     )
     pools = deployment.cloud.client("cognito-identity")
     roles = pools.get_identity_pool_roles(IdentityPoolId=deployment.identity_pool_id)["Roles"]

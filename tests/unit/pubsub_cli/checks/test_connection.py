@@ -34,6 +34,16 @@ async def test_suggested_command_waits_as_long_as_an_attachment_takes(
     assert str(finding.fix).splitlines()[-1] == suggested
 
 
+async def test_rejection_with_unknown_permissions_does_not_ask_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: Any) -> ConnectionRefused:
+        return ConnectionRefused("endpoint", "not authorized", denied=True)
+
+    monkeypatch.setattr(UserConnects, "_connect", refuse)
+    finding = await run_check(UserConnects, StubbedAws(), fields={"unknown_permissions": True})
+    assert "PS306 and PS307 could not decide" in str(finding.fix)
+    assert "minutes" not in str(finding.fix)
+
+
 @pytest.mark.parametrize("timeout", [30.0, 3600.0])
 def test_run_waits_as_long_as_its_timeout(monkeypatch: pytest.MonkeyPatch, timeout: float) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 
 from pubsub_cli.checks.identity import IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
-from pubsub_cli.checks.options import UserSelector
+from pubsub_cli.checks.options import DeploymentIds, UserSelector
 from pubsub_cli.finding import Finding, OperationError, Status
 from pubsub_cli.operations.identity import describe_identity
 from pubsub_cli.pool_users import Marker, PoolUser
@@ -148,3 +148,22 @@ async def test_missing_policy_without_a_trigger_is_a_task_of_the_front_end() -> 
     finding = await run_check(PolicyIsAttached, aws, outputs=outputs, fields={"identity_id": IDENTITY})
     assert "the front end must call the route" in str(finding.cause)
     assert [str(each).split()[2] for each in finding.safe_commands] == ["attach-policy"]
+
+
+MANUAL = DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, "abc-ats.iot.eu-west-1.amazonaws.com", "myIoTPolicy")
+
+
+@pytest.mark.parametrize(
+    ("others", "status", "cause"),
+    [
+        ([], Status.FAILED, "so AWS IoT refuses every connection"),
+        (["Other"], Status.WARNING, "but other policies are, which PS307 evaluates: Other."),
+        ([f"p{each}" for each in range(10)], Status.FAILED, "identity. 10 policies are attached already"),
+    ],
+)
+async def test_other_policies_of_a_manual_deployment_can_allow(others: list[str], status: Status, cause: str) -> None:
+    aws = StubbedAws(ListAttachedPolicies={"policies": [{"policyName": each} for each in others]})
+    fields = {"identity_id": IDENTITY, "deployment_ids": MANUAL}
+    finding = await run_check(PolicyIsAttached, aws, fields=fields)
+    assert finding.status is status
+    assert cause in str(finding.cause)

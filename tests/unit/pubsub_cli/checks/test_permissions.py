@@ -13,13 +13,16 @@ from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig
 from pubsub_cli.checks.permissions import CredentialsAreGiven, PolicyAllows, RoleAllows
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.exceptions import SessionError
+from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.stubbed_aws import (
     IDENTITY_POOL,
+    OUTPUTS,
     REGION,
     USER_POOL,
     StubbedAws,
     error,
     run_check,
+    stack,
 )
 
 ROLE = "arn:aws:iam::123456789012:role/AuthRole"
@@ -136,6 +139,26 @@ async def test_denial_of_a_foreign_role_stays() -> None:
 
 
 @pytest.mark.parametrize(
+    ("resource", "status", "fix"),
+    [
+        ("Editors", Status.FAILED, "Deploy the stack again"),
+        ("Another", Status.WARNING, "If the front end publishes retained messages, add to the role Editors:"),
+    ],
+)
+async def test_stack_restores_only_its_own_roles(resource: str, status: Status, fix: str) -> None:
+    statement = {"Effect": "Allow", "NotAction": "iot:RetainPublish", "Resource": "*"}
+    role = with_role({"Statement": [statement]}) | {"GetRole": {"Role": {"Arn": ROLE.replace("AuthRole", "Editors")}}}
+    aws = StubbedAws(
+        **role, **stack(resources={resource: "AWS::IAM::Role"}), SimulatePrincipalPolicy=error("AccessDenied", 403)
+    )
+    in_use = RoleInUse(ROLE.replace("AuthRole", "Editors"), "The role of group editors")
+    finding = await run_check(RoleAllows, aws, fields={"roles": (in_use,)})
+    assert finding.status is status
+    assert str(finding.fix).startswith(fix)
+    assert "pubsub-check-" not in str(finding.fix), "no front end uses the topic of the run"
+
+
+@pytest.mark.parametrize(
     ("missing", "consequence"),
     [
         ({"iot:Receive", "iot:RetainPublish"}, "AWS IoT keeps the connection open, but delivers no messages."),
@@ -164,21 +187,35 @@ async def test_variable_of_aws_iot_in_a_role_is_unknown_unless_aws_denies(simula
     assert "lamp" not in str(finding.fix)
 
 
-async def test_fix_that_removes_a_denial_asks_for_its_owner() -> None:
-    effects = {"myIoTPolicy": "Allow", "quarantine": "Deny"}
+def with_policies(**effects: str) -> StubbedAws:
+    """Return an AWS with these policies, all attached to the identity except ``own``."""
 
     def policy(asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["policyName"]
         statement = {"Effect": effects[name], "Action": "iot:*", "Resource": "*"}
         return {"policyArn": name, "policyDocument": json.dumps({"Statement": [statement]}), "defaultVersionId": "1"}
 
-    aws = StubbedAws(
-        ListAttachedPolicies={"policies": [{"policyName": each} for each in effects]},
+    return StubbedAws(
+        ListAttachedPolicies={"policies": [{"policyName": each} for each in effects if each != "own"]},
         GetPolicy=policy,
         ListPolicyVersions={"policyVersions": []},
         TestAuthorization=error("AccessDenied", 403),
     )
+
+
+async def test_fix_that_removes_a_denial_asks_for_its_owner() -> None:
+    aws = with_policies(myIoTPolicy="Allow", quarantine="Deny")
     finding = await run_check(PolicyAllows, aws, fields={"identity_id": ADA, "front_end": FrontEndConfig(("chat",))})
     assert str(finding.fix).startswith("aws iot detach-policy --policy-name quarantine --target")
     assert str(finding.cause).endswith("The fix removes a denial for the user: ask its owner first.")
     assert not finding.safe_commands
+
+
+@pytest.mark.parametrize(("effect", "status"), [("Allow", Status.PASSED), ("Deny", Status.FAILED)])
+async def test_policy_that_is_not_attached_does_not_count_beside_attached_ones(effect: str, status: Status) -> None:
+    other = "Deny" if effect == "Allow" else "Allow"
+    ids = DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, "abc-ats.iot.eu-west-1.amazonaws.com", "own")
+    fields = {"identity_id": ADA, "front_end": FrontEndConfig(("chat",)), "deployment_ids": ids}
+    outputs = {**OUTPUTS, Output.POLICY_NAME: "own"}
+    finding = await run_check(PolicyAllows, with_policies(own=other, attached=effect), outputs=outputs, fields=fields)
+    assert finding.status is status

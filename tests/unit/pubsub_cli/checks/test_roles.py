@@ -263,8 +263,8 @@ async def test_trust_policy_that_excludes_the_users_fails(statements: list[dict[
     assert [str(each).split()[2] for each in of_stack.safe_commands] == ["update-assume-role-policy"]
 
 
-async def test_trust_policy_must_allow_session_tags_if_the_pool_has_principal_tags() -> None:
-    tags = {"PrincipalTags": {"firm": "custom:firm"}}
+@pytest.mark.parametrize("tags", [{"PrincipalTags": {"firm": "custom:firm"}}, {"UseDefaults": True}])
+async def test_trust_policy_must_allow_session_tags_if_the_pool_has_principal_tags(tags: dict[str, Any]) -> None:
     finding = await check_trust(document(trust()), tags=tags)
     assert f"does not allow {COGNITO} the action sts:TagSession" in str(finding.cause)
     shown = json.loads(str(finding.fix).partition("remove any that denies it: ")[2])
@@ -274,6 +274,13 @@ async def test_trust_policy_must_allow_session_tags_if_the_pool_has_principal_ta
     assert (await check_trust(separate, tags=tags)).status is Status.PASSED
 
 
-@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
-async def test_unreadable_principal_tags_are_ignored(code: str) -> None:
-    assert (await check_trust(document(trust()), tags=error(code, 400))).status is Status.PASSED
+@pytest.mark.parametrize(
+    ("code", "detail"),
+    [
+        ("ResourceNotFoundException", "Other"),
+        ("AccessDeniedException", "Other, without sts:TagSession, because the principal tags are not readable"),
+    ],
+)
+async def test_result_states_that_principal_tags_are_not_readable(code: str, detail: str) -> None:
+    finding = await check_trust(document(trust()), tags=error(code, 400))
+    assert (finding.status, finding.detail) == (Status.PASSED, detail)

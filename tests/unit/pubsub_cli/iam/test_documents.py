@@ -83,6 +83,19 @@ def test_pattern_replaces_variables(pattern: str, text: str, expected: bool | No
     assert matches(pattern, text, CONTEXT) is expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [("a*b*c", "a-b-b-c", True), ("*ab*b", "aab", False), ("*ab?*b", "abab-b", True), ("?*?", "a", False)],
+)
+def test_several_wildcards_match_any_text_between(pattern: str, text: str, expected: bool) -> None:
+    assert matches(pattern, text, None) is expected
+
+
+def test_many_wildcards_take_no_exponential_time() -> None:
+    assert matches("*a" * 30 + "#", "a" * 200, None) is False
+    assert matches(f"arn:aws:iot:{'*' * 40}:x", "arn:aws:iot:us-east-1:123456789012:topic/a", None) is False
+
+
 def test_variables_of_a_role_are_not_limited_to_those_of_aws_iot() -> None:
     of_role = signed_in_context("us-east-1", None, role_arn="arn:aws:iam::123456789012:role/AuthRole")
     assert matches("topic/${aws:PrincipalTag/team}", "topic/a", of_role) is None

@@ -190,6 +190,14 @@ def test_variable_that_aws_iot_lacks_never_matches(variable: str) -> None:
     assert "cognito-identity.amazonaws.com:sub" in mistake.text
 
 
+def test_claim_that_an_identity_lacks_never_matches_in_a_role() -> None:
+    resource = f"{PREFIX}:topic/${{cognito-identity.amazonaws.com:custom:firm}}/1"
+    of_role = signed_in_context("us-east-1", None, role_arn="arn:aws:iam::123456789012:role/AuthRole")
+    (mistake,) = likely_mistakes(PUBLISH, [policy(resource)], of_role)
+    assert mistake.text.startswith(f"{resource} never matches, because an identity has no ${{cognito-identity")
+    assert "AWS IoT" not in mistake.text
+
+
 def test_variable_that_aws_iot_lacks_is_no_mistake_of_other_topics() -> None:
     assert likely_mistakes(PUBLISH, [policy(f"{PREFIX}:topic/invoices/${{firm}}")], CONTEXT) == []
 
