@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from local_cloud.faults import Fail
 from pubsub_cli.aws import Aws
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.finding import Finding, Status
@@ -27,6 +28,16 @@ FROM_NETWORK = {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}
 
 async def check_policy(deployment: Deployment, **options: Any) -> Finding:
     return await run_checks(deployment.context(**options), PolicyAllows)
+
+
+def context_of_stack(deployment: Deployment) -> Context:
+    """Return the context of a stack whose AuthRole is the role of the identity pool."""
+    context = deployment.context()
+    context.deployment_ids = None
+    pools = deployment.aws.identity_pools
+    roles = pools.get_identity_pool_roles(IdentityPoolId=deployment.identity_pool_id)["Roles"]
+    context.outputs[Output.AUTH_ROLE_ARN] = roles["authenticated"]
+    return context
 
 
 async def check_role(deployment: Deployment, **options: Any) -> Finding:
@@ -228,16 +239,15 @@ class TestRoleAllows:
         finding = await check_role(deployment)
         assert finding.resource == deployment.role_arn(deployment.role)
         assert "connect with a random client id: the inline policy inline: no statement allows" in str(finding.cause)
-        assert not finding.safe_commands, "a role of others may be meant to allow little"
+        assert str(finding.fix).startswith(f"Add to the role {deployment.role}: "), "it may be meant to allow little"
         attach = f"aws iam attach-role-policy --role-name {deployment.role} --policy-arn {DATA_ACCESS}"
-        context = deployment.context()
-        context.deployment_ids = None
+        context = context_of_stack(deployment)
         of_stack = await run_checks(context, MappingGivesARole, RoleAllows)
         assert [str(each) for each in of_stack.safe_commands] == [attach]
         context.outputs[Output.ACCESS_MODE] = LEAST_PRIVILEGE
         restricted = await run_checks(context, MappingGivesARole, RoleAllows)
         assert "cdk deploy --revert-drift" in str(restricted.fix)
-        apply_fix(deployment, finding)
+        apply_fix(deployment, of_stack)
         assert (await check_role(deployment)).status is Status.PASSED
 
     async def test_only_connecting_is_checked_without_a_topic(self, deployment: Deployment) -> None:
@@ -250,19 +260,22 @@ class TestRoleAllows:
         assert finding.detail == "only connecting, because --topic is not given, by SimulatePrincipalPolicy"
         assert (await check_role(deployment, topics=("orders/1",))).status is Status.FAILED
 
-    async def test_policy_that_only_denies_is_removed_and_another_is_quoted(self, deployment: Deployment) -> None:
+    async def test_policy_that_only_denies_is_removed_from_a_role_of_the_stack(self, deployment: Deployment) -> None:
         deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": "*"}
         closed = make_managed_policy(deployment, deny)
         deployment.aws.iam.attach_role_policy(RoleName=deployment.role, PolicyArn=closed)
-        finding = await check_role(deployment)
+        quoted = json.dumps(deny, separators=(",", ":"))
+        of_others = await check_role(deployment)
+        assert str(of_others.fix).endswith(f"does not deny, or ask the owner of the policy about {quoted}")
+        finding = await run_checks(context_of_stack(deployment), MappingGivesARole, RoleAllows)
         assert finding.fix == f"aws iam detach-role-policy --role-name {deployment.role} --policy-arn {closed}"
         assert not finding.safe_commands
         assert str(finding.cause).endswith("for all users of the role: ask its owner first.")
         apply_fix(deployment, finding)
         assert (await check_role(deployment)).status is Status.PASSED
         use_role(deployment, ALLOW, deny)
-        quoted = json.dumps(deny, separators=(",", ":"))
-        assert (await check_role(deployment)).fix == f"Remove from the inline policy inline: {quoted}"
+        of_stack = await run_checks(context_of_stack(deployment), MappingGivesARole, RoleAllows)
+        assert of_stack.fix == f"Remove from the inline policy inline: {quoted}"
 
     async def test_guard_is_not_removed(self, deployment: Deployment) -> None:
         name = f"Stack-ControlPlaneDeny-{uuid.uuid4().hex[:12]}"
@@ -278,9 +291,7 @@ class TestRoleAllows:
         finding = await check_role(deployment)
         assert finding.status is Status.WARNING
         assert str(finding.fix).startswith("If the front end publishes retained messages, add to the role")
-        context = deployment.context()
-        context.deployment_ids = None
-        of_stack = await run_checks(context, MappingGivesARole, RoleAllows)
+        of_stack = await run_checks(context_of_stack(deployment), MappingGivesARole, RoleAllows)
         assert of_stack.status is Status.FAILED
         assert "cdk deploy --revert-drift" in str(of_stack.fix)
 
@@ -298,7 +309,7 @@ class TestRoleAllows:
         assert str(finding.fix).startswith("Add to the permissions boundary managed-")
         assert '"iot:Subscribe"' in str(finding.fix)
         reserved = await check_role(deployment, topics=("$aws/rules/a/b",))
-        assert str(reserved.fix).startswith("Remove from the permissions boundary managed-")
+        assert str(reserved.fix).startswith("Use topics and client ids that the permissions boundary managed-")
 
     @pytest.mark.parametrize(
         "statements",
