@@ -208,9 +208,12 @@ def _locked_versions(lock_file: Path) -> dict[str, set[str]] | None:
     if lock_file.suffix == ".json":
         document = _read_json(lock_file)
         try:
-            for place, package in document.get("packages", {}).items():
-                if place and (version := package.get("version")):
-                    versions[place.rpartition("node_modules/")[2]].add(str(version))
+            places = document.get("packages", {})
+            # The packages of an alias, such as of an older version next to the current one, are only for itself.
+            aliases = tuple(f"{place}/" for place, package in places.items() if _is_alias(place, package))
+            for place, package in places.items():
+                if place and not place.startswith(aliases) and (version := package.get("version")):
+                    versions[_name_of(place)].add(str(version))
             if "packages" not in document:  # lockfileVersion 1, before npm 7
                 _add_dependencies(document, versions)
         except AttributeError:  # a part is not an object
@@ -223,6 +226,15 @@ def _locked_versions(lock_file: Path) -> dict[str, set[str]] | None:
         for match in pattern.finditer(text):
             versions[match["name"]].add(match["version"])
     return versions or None
+
+
+def _name_of(place: str) -> str:
+    """Return the name with which a package is imported, from its place in package-lock.json."""
+    return place.rpartition("node_modules/")[2]
+
+
+def _is_alias(place: str, package: Mapping[str, Any]) -> bool:
+    return "node_modules/" in place and package.get("name", _name_of(place)) != _name_of(place)
 
 
 def _add_dependencies(package: Mapping[str, Any], versions: defaultdict[str, set[str]]) -> None:

@@ -224,6 +224,14 @@ def test_lock_file_of_npm_6_is_read_with_nested_packages(tmp_path: Path) -> None
     assert "two versions of @aws-amplify/core, 6.1.0 and 6.19.2" in str(packages(tmp_path, MATCHING).mismatch())
 
 
+def test_packages_of_an_alias_are_only_for_itself(tmp_path: Path) -> None:
+    versions = {"aws-amplify": "6.22.1", PUBSUB: "6.2.1", CORE: "6.19.2", f"amplify5/node_modules/{CORE}": "5.8.0"}
+    places = {f"node_modules/{name}": {"version": each} for name, each in versions.items()}
+    places["node_modules/amplify5"] = {"name": "aws-amplify", "version": "5.3.0"}
+    (tmp_path / "package-lock.json").write_text(json.dumps({"lockfileVersion": 3, "packages": places}))
+    assert packages(tmp_path, {**MATCHING, "amplify5": "npm:aws-amplify@5.3.0"}).mismatch() is None
+
+
 def test_locked_package_of_a_repository_has_no_major_version(tmp_path: Path) -> None:
     versions = {"aws-amplify": "6.22.1", PUBSUB: "github:aws-amplify/amplify-js#main"}
     lock = {"lockfileVersion": 1, "dependencies": {name: {"version": each} for name, each in versions.items()}}
