@@ -294,14 +294,17 @@ def _resolve(context: Context, pool: PoolRoles, advice: str) -> Fix:
 
 
 def _replace_role(context: Context, pool: PoolRoles, role: RoleInUse) -> Fix:
-    """Return the commands that replace a deleted role by AuthRole."""
+    """Return the commands that replace a deleted role by AuthRole.
+
+    The users of another deployment's role may be meant to have other permissions, so it gets only advice.
+    """
     name, own = role_name(role.arn), context.outputs.get(Output.AUTH_ROLE_ARN)
     if role.arn == pool.authenticated:
         if own and own != role.arn:
             return _set_authenticated(context, pool)
         return f"Create the role {name} again, with AWSIoTDataAccess and trust in the identity pool's signed-in users"
     instead = pool.authenticated or own
-    if not instead:
+    if not instead or context.deployment_ids is not None:
         return f"Create the role {name} again, or replace it with another role"
     if (pool.mapping or {})["Type"] == "Token":
         groups = groups_with_role(context.aws, context.output(Output.USER_POOL_ID))

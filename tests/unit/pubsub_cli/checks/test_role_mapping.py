@@ -190,6 +190,8 @@ async def test_deleted_role_of_a_group_is_replaced_in_the_group() -> None:
         {"GroupName": "of-Editors", "UserPoolId": USER_POOL, "RoleArn": f"{ROLE}AuthRole", "Precedence": 7},
     )
     assert not command.safe, "its users get other permissions"
+    manual = await check_mapping(BY_TOKEN, ("Editors", 7), deleted="Editors", deployment_ids=MANUAL)
+    assert manual.fix == "Create the role Editors again, or replace it with another role"
 
 
 async def test_deleted_role_of_a_rule_is_replaced_in_the_rule() -> None:
