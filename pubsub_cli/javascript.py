@@ -6,33 +6,19 @@ Only literal values are read. Other values, such as ``process.env.NAME``, become
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+|//[^\n]*|/\*.*?(?:\*/|\Z))"""
-    r"""|(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)"""
-    r"""|(?P<name>[\w$]+)"""
-    r"""|(?P<other>\.\.\.|.)""",
-    re.DOTALL,
-)
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
 # https://tc39.es/ecma262/#prod-EscapeSequence
-_ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(\r\n|.))", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f]+)\}|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(\r\n|.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": "", "\r\n": ""}
 _LAST_CHARACTER = 0x10FFFF
 _CONSTANTS = {"true": True, "false": False, "null": None, "undefined": None}
-_CLOSING = {"{": "}", "[": "]", "(": ")"}
-_MODIFIERS = {"async", "get", "set", "*"}
-"""What can precede the name of a method: https://tc39.es/ecma262/#prod-MethodDefinition"""
-_STATEMENTS = {"if", "for", "while", "switch", "catch", "with", "function"}
-"""Names before parentheses and a block that are not methods."""
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    start: int
-    end: int
+# https://www.typescriptlang.org/docs/handbook/2/everyday-types.html#type-assertions
+_WRAPPERS = {"as_expression", "satisfies_expression", "parenthesized_expression", "non_null_expression"}
 
 
 @dataclass(frozen=True)
@@ -45,10 +31,6 @@ class Expression:
     def is_name(self) -> bool:
         """Whether it is only a name: that of a variable, or one that receives a value of another object."""
         return re.fullmatch(r"[\w$]+", self.text) is not None
-
-
-class _NotALiteralError(Exception):
-    """The braces are not an object literal, but for example a block."""
 
 
 @dataclass(frozen=True)
@@ -66,141 +48,73 @@ class ObjectLiteral:
 
 def object_literals(source: str) -> list[ObjectLiteral]:
     """Return the object literals of a program, except those that are values in another one."""
-    tokens = [
-        _Token(str(match.lastgroup), match[0], match.start(), match.end())
-        for match in _TOKEN.finditer(source)
-        if match.lastgroup != "space"
-    ]
-    parser = _Parser(source, tokens, _closing_brackets(tokens))
+    # Imported only now, because few runs of the doctor read JavaScript.
+    import tree_sitter_typescript
+    from tree_sitter import Language, Parser, Query, QueryCursor
+
+    language = Language(tree_sitter_typescript.language_tsx())  # TSX includes JavaScript, TypeScript and JSX
+    tree = Parser(language).parse(source.encode("utf-8", "replace"))
+    nodes = QueryCursor(Query(language, "(object) @object")).captures(tree.root_node).get("object", [])
+    read: dict[int, dict[str, Any]] = {}
+    outer: dict[int, Node] = {}
     # From the last to the first, so that each object finds the objects in it.
-    for at in reversed(range(len(tokens))):
-        if tokens[at].text == "{":
-            parser.read_object(at)
-    return [ObjectLiteral(parser.objects[at], parser.class_before(at)) for at in sorted(parser.objects)]
+    for node in sorted(nodes, key=lambda each: each.start_byte, reverse=True):
+        if node.has_error:  # the parser guesses what its values are
+            continue
+        found = {}
+        for member in node.named_children:
+            if member.type == "pair":
+                key, value = member.child_by_field_name("key"), _unwrapped(member.child_by_field_name("value"))
+                if key is None or value is None or key.type == "computed_property_name":
+                    continue
+                if value.id in read:
+                    del outer[value.id]
+                found[_text_of(key)] = read[value.id] if value.id in read else _literal(value)
+            elif member.type == "shorthand_property_identifier":
+                found[_source_of(member)] = Expression(_source_of(member))
+        read[node.id], outer[node.id] = found, node
+    return [ObjectLiteral(read[each.id], _class_before(each)) for each in reversed(outer.values())]
 
 
-def _closing_brackets(tokens: list[_Token]) -> dict[int, int]:
-    """Return the index of the closing bracket, by that of the opening one."""
-    closing: dict[int, int] = {}
-    opened: list[int] = []
-    for at, token in enumerate(tokens):
-        if token.text in _CLOSING:
-            opened.append(at)
-        elif opened and token.text == _CLOSING[tokens[opened[-1]].text]:
-            closing[opened.pop()] = at
-    return closing
+def _unwrapped(node: Node | None) -> Node | None:
+    """Return an expression without parentheses and assertions of TypeScript."""
+    while node is not None and node.type in _WRAPPERS:
+        node = next((each for each in node.named_children if each.type != "comment"), None)
+    return node
 
 
-@dataclass(frozen=True)
-class _Parser:
-    source: str
-    tokens: list[_Token]
-    closing: dict[int, int]
-    objects: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """The objects that were read and are not values in another one, by the index of the opening brace."""
-
-    def read_object(self, at: int) -> None:
-        """Add the object that begins at a token to the objects, if it is one."""
-        inner: list[int] = []
-        try:
-            found = self._members(at, inner)
-        except _NotALiteralError:
-            return
-        for each in inner:
-            del self.objects[each]
-        self.objects[at] = found
-
-    def class_before(self, at: int) -> str | None:
-        """Return NAME if a token follows ``new NAME(``."""
-        before = [token.text for token in self.tokens[max(at - 3, 0) : at]]
-        return before[1] if before[:1] == ["new"] and before[2:] == ["("] else None
-
-    def _members(self, at: int, inner: list[int]) -> dict[str, Any]:
-        """Return the members of the object that begins at a token.
-
-        Args:
-            at: the index of the token.
-            inner: receives the indexes of the objects that are values.
-        """
-        found: dict[str, Any] = {}
-        at += 1
-        while (token := self._token(at)).text != "}":
-            following = self._token(at + 1)
-            if token.text == "...":
-                at = self._end_of_value(at)
-            elif token.text in _MODIFIERS and (following.kind in {"string", "name"} or following.text in {"[", "*"}):
-                at += 1
-                continue
-            elif token.kind in {"string", "name"} and following.text == ":":
-                found[_unquoted(token)] = self._value(at + 2, inner)
-                at = self._end_of_value(at + 2)
-            elif token.kind == "name" and following.text in {",", "}"}:  # a variable, or a name of an import
-                found[token.text] = Expression(token.text)
-                at += 1
-            else:
-                at = self._end_of_other_member(at)
-            if self._token(at).text == ",":
-                at += 1
-            elif self._token(at).text != "}":
-                raise _NotALiteralError
-        return found
-
-    def _end_of_other_member(self, at: int) -> int:
-        """Return the index of the token after a method, or after a member with a computed name."""
-        token = self._token(at)
-        if token.text == "[":
-            at = self._close_of(at)
-            if self._token(at + 1).text == ":":
-                return self._end_of_value(at + 2)
-        elif token.kind not in {"string", "name"} or token.text in _STATEMENTS:
-            raise _NotALiteralError
-        if self._token(at + 1).text != "(":
-            raise _NotALiteralError
-        at = self._close_of(at + 1) + 1
-        if self._token(at).text == ":":  # the type of the result
-            while self._token(at).text not in {"{", ",", ";", "}"}:
-                at += 1
-        if self._token(at).text != "{":
-            raise _NotALiteralError
-        return self._close_of(at) + 1
-
-    def _value(self, at: int, inner: list[int]) -> Any:
-        token, end = self._token(at), self._end_of_value(at)
-        end_of_literal = self._close_of(at) + 1 if token.text == "{" else at + 1
-        # TypeScript: https://www.typescriptlang.org/docs/handbook/2/everyday-types.html#type-assertions
-        if end == end_of_literal or self._token(end_of_literal).text in {"as", "satisfies"}:
-            if token.text == "{" and at in self.objects:
-                inner.append(at)
-                return self.objects[at]
-            if token.kind == "string" and not (token.text.startswith("`") and "${" in token.text):
-                return _unquoted(token)
-            if token.text in _CONSTANTS:
-                return _CONSTANTS[token.text]
-        return Expression(self.source[token.start : self._token(end - 1).end])
-
-    def _end_of_value(self, at: int) -> int:
-        """Return the index of the comma or bracket that ends the value."""
-        while (text := self._token(at).text) not in {",", "}", "]", ")"}:
-            if text == ";":
-                raise _NotALiteralError
-            at = self._close_of(at) + 1 if text in _CLOSING else at + 1
-        return at
-
-    def _close_of(self, at: int) -> int:
-        if at not in self.closing:
-            raise _NotALiteralError
-        return self.closing[at]
-
-    def _token(self, at: int) -> _Token:
-        if at >= len(self.tokens):
-            raise _NotALiteralError
-        return self.tokens[at]
+def _literal(node: Node) -> Any:
+    if node.type in _CONSTANTS:
+        return _CONSTANTS[node.type]
+    if node.type in {"string", "template_string"} and all(
+        each.type != "template_substitution" for each in node.named_children
+    ):
+        return _text_of(node)
+    return Expression(_source_of(node))
 
 
-def _unquoted(token: _Token) -> str:
-    if token.kind != "string":
-        return token.text
-    text = _ESCAPE.sub(_unescaped, token.text[1:-1])
+def _class_before(node: Node) -> str | None:
+    """Return NAME if the object is the first argument of ``new NAME(...)``."""
+    while node.parent is not None and node.parent.type in _WRAPPERS:
+        node = node.parent
+    arguments = node.parent
+    if arguments is None or arguments.type != "arguments" or arguments.named_children[0] != node:
+        return None
+    made = arguments.parent
+    name = made.child_by_field_name("constructor") if made is not None and made.type == "new_expression" else None
+    return _source_of(name) if name is not None else None
+
+
+def _source_of(node: Node) -> str:
+    return (node.text or b"").decode()
+
+
+def _text_of(node: Node) -> str:
+    """Return the text of a string, or of a name."""
+    source = _source_of(node)
+    if node.type not in {"string", "template_string"}:
+        return source
+    text = _ESCAPE.sub(_unescaped, source[1:-1])
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # joins pairs of surrogates
 
 

@@ -323,6 +323,8 @@ def test_region_is_that_of_the_ids() -> None:
             [{"a": Expression("`b${c}`"), "d": Expression("'e' + f"), "g": Expression("1")}],
         ),
         ("x = {...base, a: 'b', [d]: 'e'}", [{"a": "b"}]),
+        ("x = {a: ('b') as string, c: ({d: 'e'}) satisfies F}", [{"a": "b", "c": {"d": "e"}}]),
+        ("x = {a: 'b' c: 'd'}", []),
         ("x = {...base, a: 'b', c}", [{"a": "b", "c": Expression("c")}]),
         ("x = {a: {b: 'c'}, d: f({e: 'g'})}", [{"a": {"b": "c"}, "d": Expression("f({e: 'g'})")}, {"e": "g"}]),
         ("// {a: 'b'}\n/* {c: 'd'} */ x = {e: 'http://f' /* g */} as const", [{"e": "http://f"}]),
@@ -335,6 +337,13 @@ def test_object_literals_of_javascript_are_read_and_code_is_not_run(
     source: str, expected: list[dict[str, Any]]
 ) -> None:
     assert [each.value for each in object_literals(source)] == expected
+
+
+def test_class_of_an_argument_is_read() -> None:
+    found = object_literals(
+        "new PubSub({a: 'b'}); new PubSub({c: 'd'} as Options); new Other(1, {e: 'f'}); g({h: 'i'})"
+    )
+    assert [each.class_name for each in found] == ["PubSub", "PubSub", None, None]
 
 
 @given(st.text(alphabet="{}[]():,.'\"`\\/*$ab \n") | st.text())
