@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from local_cloud.process import LocalCloud
+from pubsub_client.outputs import Output
 from stacks.settings import read_settings
 from tests.e2e.amplify_project.project import STACK, AmplifyProject
 from tests.e2e.commands import run_pubsub
@@ -246,7 +247,8 @@ def test_adopt_of_an_identity_pool_with_two_user_pools_needs_the_id(project: Amp
 
 def test_pools_of_a_deployment_are_not_offered(deployment: Deployment) -> None:
     variables = deployment.cloud.environment()
-    assert run_pubsub(["adopt"], variables, "").stdout.startswith("There is nothing to adopt")
+    listed = json.loads(run_pubsub(["adopt", "--json"], variables, "").stdout)["candidates"]["identity_pools"]
+    assert deployment.outputs[Output.IDENTITY_POOL_ID] not in {each["id"] for each in listed}
     done = run_pubsub(["adopt", "--json", "--user-pool-id", deployment.user_pool_id], variables, "")
     (blocker,) = json.loads(done.stdout)["adopt"]["blockers"]
     assert done.returncode == 1
