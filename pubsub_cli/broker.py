@@ -15,9 +15,9 @@ import typer
 
 from pubsub_cli import options
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.files import read_text
 from pubsub_cli.finding import Fix, PubSubCommand, operation_error
+from pubsub_cli.stack import read_complete_outputs
 from pubsub_client import AwsIot, CognitoSession, MqttOverWebSocket, PubSub, SdkCredentials
 from pubsub_client._printable import one_line
 from pubsub_client._provider import Provider

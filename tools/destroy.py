@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.checks.stack import describe_stack, outputs_of
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.stack import describe_stack, outputs_of
 from pubsub_cli.terminal import check_can_confirm
 from pubsub_client.outputs import Output
 from tools.cdk_cli import REPOSITORY, cdk_command, run_in_foreground

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.adoption.discovery import Adopted, pools_of_deployments
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.update import lost_settings
+from pubsub_cli.cognito_updates import lost_settings
 from pubsub_cli.iam.roles import attached_policies, role_name
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 

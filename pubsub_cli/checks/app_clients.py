@@ -13,7 +13,7 @@ from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.update import update_of
+from pubsub_cli.cognito_updates import update_of
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, warning
 from pubsub_client.outputs import Output
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import FrontEndConfig, Requirement
-from pubsub_cli.checks.stack import DEPLOY_AGAIN, missing_outputs, read_outputs
 from pubsub_cli.finding import Finding, failed, passed, warning
 from pubsub_cli.iam.request import TopicUse, allowed_use, shared_topic_filter
+from pubsub_cli.stack import DEPLOY_AGAIN, missing_outputs, read_outputs
 from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
 from pubsub_client._messages import check_topic_filter
 from pubsub_client.exceptions import TopicError

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.network_path import NetworkPath
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, Requirement, UserSelector
-from pubsub_cli.checks.stack import DeployedFunction, Function, StackResource, read_functions
 from pubsub_cli.iam.request import ANY_CLIENT_ID
 from pubsub_cli.pool_users import PoolUser, TestUsers, User
+from pubsub_cli.stack import DeployedFunction, Function, StackResource, read_functions
 from pubsub_client import AwsIot, CognitoSession, PubSub, Subscription
 from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute
 from pubsub_client.exceptions import SessionError

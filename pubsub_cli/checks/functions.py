@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.stack import DEPLOY_AGAIN, RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, warning
+from pubsub_cli.stack import DEPLOY_AGAIN, RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

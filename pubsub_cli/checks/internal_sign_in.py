@@ -19,7 +19,9 @@ from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
-from pubsub_cli.checks.stack import (
+from pubsub_cli.cognito_updates import set_triggers, update_of
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
+from pubsub_cli.stack import (
     DEPLOY_AGAIN,
     INTERNAL_CLIENT,
     MAC_KEY,
@@ -28,8 +30,6 @@ from pubsub_cli.checks.stack import (
     SIGN_IN_CONFIGURATION,
     Function,
 )
-from pubsub_cli.checks.update import set_triggers, update_of
-from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
 if TYPE_CHECKING:

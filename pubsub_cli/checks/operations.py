@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.stack import DRIFT_SCHEDULE, RESTORE, SWEEP_SCHEDULE, SWEEP_SCHEDULE_ROLE, Function
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
+from pubsub_cli.stack import DRIFT_SCHEDULE, RESTORE, SWEEP_SCHEDULE, SWEEP_SCHEDULE_ROLE, Function
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleHoldsThePolicies, RoleTrustsThePool
-from pubsub_cli.checks.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, unknown, warning
 from pubsub_cli.iam.documents import VERSION, Policy, Statement
 from pubsub_cli.iam.evaluation import AwsDecision, EvaluatedRequest, Outcome, decide
@@ -51,6 +50,7 @@ from pubsub_cli.iam.request import (
     signed_in_context,
 )
 from pubsub_cli.iam.roles import Role, read_role, simulate_role
+from pubsub_cli.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import (

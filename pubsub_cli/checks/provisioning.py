@@ -9,7 +9,7 @@ from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.update import set_triggers
+from pubsub_cli.cognito_updates import set_triggers
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, passed
 from pubsub_cli.pool_users import StaleUser
 from pubsub_client.outputs import Output

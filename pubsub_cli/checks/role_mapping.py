@@ -17,7 +17,7 @@ from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.sign_in import UserCanSignIn
-from pubsub_cli.checks.update import update_of
+from pubsub_cli.cognito_updates import update_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
 from pubsub_cli.iam.roles import role_name, trusted_pools
 from pubsub_client.outputs import Output

@@ -14,10 +14,10 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.role_mapping import MappingGivesARole, own_groups, read_pool_roles
-from pubsub_cli.checks.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, unknown
 from pubsub_cli.iam.request import signed_in_context
 from pubsub_cli.iam.roles import attached_policies, role_name, trust_policy, unknown_trust_conditions, why_not_trusted
+from pubsub_cli.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
 from pubsub_client.outputs import MANAGED_POLICIES, Output
 
 _CONFIG_ACCESS = "AWSIoTConfigAccess"

@@ -14,8 +14,8 @@ from pubsub_cli.checks.identity import self_attach
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.rejections import UnattachedIdentityIsRejected
-from pubsub_cli.checks.stack import RESTORE, SELF_ATTACH_API, DeployedFunction, Function
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, unknown
+from pubsub_cli.stack import RESTORE, SELF_ATTACH_API, DeployedFunction, Function
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 

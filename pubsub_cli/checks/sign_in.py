@@ -15,7 +15,6 @@ from pubsub_cli.checks.functions import LogGroupsExist
 from pubsub_cli.checks.internal_sign_in import InternalSignInIsConfigured, MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import TriggerIsConfigured
-from pubsub_cli.checks.stack import Function, log_group_of
 from pubsub_cli.checks.trigger import (
     LOG_SECONDS,
     FunctionsMayAttach,
@@ -41,6 +40,7 @@ from pubsub_cli.finding import (
     warning,
 )
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User, read_user
+from pubsub_cli.stack import Function, log_group_of
 from pubsub_client._sign_in import MFA_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output

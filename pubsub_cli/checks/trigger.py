@@ -22,10 +22,10 @@ from pubsub_cli.checks.functions import (
     may_invoke,
     why_it_differs,
 )
-from pubsub_cli.checks.stack import RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function, log_group_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
 from pubsub_cli.iam.evaluation import AwsDecision, Outcome
 from pubsub_cli.iam.roles import read_simulation, role_name
+from pubsub_cli.stack import RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function, log_group_of
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

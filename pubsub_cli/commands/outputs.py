@@ -16,12 +16,12 @@ from botocore.exceptions import ClientError
 from pubsub_cli import options
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.files import write_atomically
 from pubsub_cli.front_end import CognitoEndpoints, FrontEnd
 from pubsub_cli.json_file import CannotMergeError, dump, merge_amplify_outputs, merge_outputs, parse_object
 from pubsub_cli.output import json_document
+from pubsub_cli.stack import read_complete_outputs
 from pubsub_client._printable import one_line
 from pubsub_client.outputs import Output
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.aws_errors import AWS_ERRORS, explain
-from pubsub_cli.checks.stack import log_group_of
 from pubsub_cli.checks.trigger import diagnose_line, parse_line, read_log
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, operation_error
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.identity import Subject, find_user
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, PoolUser
+from pubsub_cli.stack import log_group_of
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.operations import messages_in
-from pubsub_cli.checks.stack import read_outputs
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.stack import read_outputs
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.iam.iot import attached_to
+from pubsub_cli.stack import read_complete_outputs
 from pubsub_client.outputs import Output, attaches_at_sign_in
 
 

@@ -14,7 +14,7 @@ import pytest
 from pycognito.exceptions import ForceChangePasswordException
 
 from attachment.internal_sign_in import ClientSecrets
-from pubsub_cli.checks.update import update_of
+from pubsub_cli.cognito_updates import update_of
 from tests.e2e.conftest import PASSWORD, Deployment, check
 from tests.integration.local_cloud.account import wait_until
 from tests.integration.local_cloud.user_pool import code_sent_by_email, error_of

@@ -14,7 +14,7 @@ from botocore.exceptions import ProfileNotFound
 from urllib3 import HTTPResponse
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.update import update_of
+from pubsub_cli.cognito_updates import update_of
 from pubsub_client._aws_sdk import SdkCredentials, sdk_session
 
 _CUSTOM = "http://127.0.0.1:4566"

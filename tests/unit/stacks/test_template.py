@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from pubsub_cli.checks.stack import CONTROL_PLANE_DENY, DRIFT_SCHEDULE, RESOURCES, Function
+from pubsub_cli.stack import CONTROL_PLANE_DENY, DRIFT_SCHEDULE, RESOURCES, Function
 from pubsub_client.outputs import MARKER_ATTRIBUTE, SIGN_IN_OUTPUTS, Output
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import KEY_ARN, Template, allowed_names, synthesized

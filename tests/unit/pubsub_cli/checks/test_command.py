@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.update import set_triggers, update_of
+from pubsub_cli.cognito_updates import set_triggers, update_of
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed
 from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws, error
 

@@ -7,8 +7,8 @@ import pytest
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.configuration import LimitsAreKept, TopicsAreValid
 from pubsub_cli.checks.options import FrontEndConfig
-from pubsub_cli.checks.stack import missing_outputs
 from pubsub_cli.finding import Finding, Status
+from pubsub_cli.stack import missing_outputs
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from tests.unit.pubsub_cli.checks.stubbed_aws import StubbedAws, run_check
 
