@@ -95,9 +95,9 @@ _NAMES = {
 _VALID = {
     # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolType.html
     _USER_POOL: (re.compile(r"[\w-]+_[0-9a-zA-Z]+", re.ASCII), "a user pool id, REGION_NAME"),
-    # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_IdentityPool.html
     # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
     _CLIENT: (re.compile(r"[\w+]+", re.ASCII), "an app client id, of letters and digits"),
+    # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_IdentityPool.html
     _IDENTITY_POOL: (re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII), "an identity pool id, REGION:UUID"),
 }
 _ENV_LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*)", re.ASCII)
@@ -170,9 +170,14 @@ class AppConfig:
             keys = " and no ".join(self.keys[each] for each in missing)
             parts = [f"{self.file} has no {keys}"] if missing else []
             parts += [self.problems[each] for each in invalid]
-            listed = ", ".join(f"--{each.replace('_', '-')}" for each in (*missing, *invalid))
+            listed = ", ".join(map(_option, (*missing, *invalid)))
             where = "" if missing else f"in {self.file}, "
             raise PreconditionError(f"--config: {where}{', and '.join(parts)}; change the file, or give {listed}")
+
+
+def _option(field: str) -> str:
+    """Return the option that gives a value instead of the file."""
+    return f"--{field.replace('_', '-')}"
 
 
 def region_of_ids(region: str | None, user_pool_id: str | None, identity_pool_id: str | None) -> str | None:
@@ -184,7 +189,7 @@ def region_of_ids(region: str | None, user_pool_id: str | None, identity_pool_id
     for field, value in ((_USER_POOL, user_pool_id), (_IDENTITY_POOL, identity_pool_id)):
         pattern, what = _VALID[field]
         if value and not pattern.fullmatch(value):
-            raise PreconditionError(f"--{field.replace('_', '-')}: {value!r} is not {what}")
+            raise PreconditionError(f"{_option(field)}: {value!r} is not {what}")
     regions = {
         f"identity pool {identity_pool_id}": (identity_pool_id or "").rpartition(":")[0],
         f"user pool {user_pool_id}": (user_pool_id or "").rpartition("_")[0],

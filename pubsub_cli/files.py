@@ -53,7 +53,7 @@ def write_atomically(option: str, file: Path, text: str) -> None:
         if mode is None:
             file.write_text(text, encoding="utf-8")
             return
-        if target.exists() and not os.access(target, os.W_OK):  # replacing would not ask
+        if target.exists() and not os.access(target, os.W_OK):  # replacing a file needs no permission to write it
             raise PermissionError(errno.EACCES, "it is read-only")
         try:
             _replace(target, text, mode)

@@ -22,7 +22,7 @@ from pubsub_cli.errors import PreconditionError
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
+    from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef, StackTypeDef
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
 
 _STACK = "AWS::CloudFormation::Stack"
@@ -198,11 +198,9 @@ def _find_project(aws: Aws, stack: str) -> Adopted:
 
 def parent_stacks(aws: Aws) -> list[str]:
     """Return the names of stacks that are probably parent stacks of Amplify projects."""
-    pages = aws.cloudformation.get_paginator("describe_stacks").paginate()
     names = sorted(
         each["StackName"]
-        for page in pages
-        for each in page["Stacks"]
+        for each in _stacks(aws)
         if each["StackName"].startswith("amplify-") and not each["StackStatus"].startswith("DELETE")
     )
     # A nested stack's name begins with its parent's.
@@ -211,11 +209,9 @@ def parent_stacks(aws: Aws) -> list[str]:
 
 def pools_of_deployments(aws: Aws) -> dict[str, str]:
     """Return the user pools and identity pools that stacks of this toolkit created, each with its stack."""
-    pages = aws.cloudformation.get_paginator("describe_stacks").paginate()
     deployments = [
         each["StackName"]
-        for page in pages
-        for each in page["Stacks"]
+        for each in _stacks(aws)
         if any(output["OutputKey"] == Output.ATTACHMENT_MARKER for output in each.get("Outputs", []))
     ]
     return {
@@ -224,6 +220,11 @@ def pools_of_deployments(aws: Aws) -> dict[str, str]:
         for resource in _resources(aws, stack)
         if resource["ResourceType"] in (_USER_POOL, _IDENTITY_POOL) and "PhysicalResourceId" in resource
     }
+
+
+def _stacks(aws: Aws) -> Iterator[StackTypeDef]:
+    pages = aws.cloudformation.get_paginator("describe_stacks").paginate()
+    return (each for page in pages for each in page["Stacks"])
 
 
 def _resources(aws: Aws, stack: str) -> Iterator[StackResourceSummaryTypeDef]:

@@ -44,7 +44,8 @@ _SECTIONS = ("peerDependencies", "optionalDependencies", "devDependencies", "dep
 """The sections of package.json, the most important last."""
 _SEPARATE_SINCE = 6
 """The first major version of ``aws-amplify`` without PubSub."""
-# https://docs.npmjs.com/cli/using-npm/package-spec (aliases), https://yarnpkg.com/protocol/workspace
+# https://github.com/npm/cli/blob/latest/docs/lib/content/using-npm/package-spec.md (aliases)
+# https://pnpm.io/workspaces#workspace-protocol-workspace
 _PROTOCOL = re.compile(r"(?:npm:(?:@?[^@]+@)?|workspace:)")
 _ONE_MAJOR = re.compile(r"[\^~=v\s]*([0-9]+)(?:\.[0-9xX*]+){0,2}(?:[-+][0-9A-Za-z.+-]*)?")
 _NAME = r"(?P<name>(?:@[^/@\"']+/)?[^@/\"'\s]+)"

@@ -15,6 +15,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.cognito_updates import update_of
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, warning
+from pubsub_cli.iam.request import user_pool_provider
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _NEW_NAMES = {
     _CUSTOM_ONLY: CUSTOM,
 }
 _MANAGED_LOGIN_GRANTS = {"code", "implicit"}
-_SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
-"""The suffix of a partition's domain names, by the beginning of its regions."""
 
 
 def describe_client(aws: Aws, user_pool: str, client_id: str) -> UserPoolClientTypeTypeDef | None:
@@ -163,9 +162,7 @@ def _no_client(user_pool: str, client_id: str) -> Finding:
 
 def provider_name(context: Context) -> str:
     """Return the user pool's provider name in the identity pool."""
-    region = context.output(Output.REGION)
-    suffix = _SUFFIXES.get(region.partition("-")[0], "amazonaws.com")
-    return f"cognito-idp.{region}.{suffix}/{context.output(Output.USER_POOL_ID)}"
+    return user_pool_provider(context.output(Output.REGION), context.output(Output.USER_POOL_ID))
 
 
 def add_provider(context: Context, pool: Mapping[str, Any], client_id: str, *, safe: bool) -> AwsCommand | str:

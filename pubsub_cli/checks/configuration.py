@@ -190,7 +190,7 @@ def _warn_of_sharing(topic: str) -> Finding:
 def _warn_of_literal(topic: str) -> Finding:
     """Return the warning for a topic with ``*``, the wildcard of policies."""
     return warning(
-        f"{topic}: * is a usual character in MQTT. A subscription gets only messages whose topic contains it.",
+        f"{topic}: * is an ordinary character in MQTT. A subscription gets only messages whose topic contains it.",
         resource=topic,
         fix="Subscribe with MQTT's wildcards: + for one level, # for all levels that follow. Only policies have *.",
     )

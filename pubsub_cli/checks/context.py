@@ -38,6 +38,11 @@ class RoleInUse:
     who: str
     """Names the role at the start of a sentence, such as ``The role of group editors``."""
 
+    @property
+    def within_sentence(self) -> str:
+        """Names the role inside a sentence, such as ``the role of group editors``."""
+        return self.who[0].lower() + self.who[1:]
+
 
 @dataclass
 class Context:
@@ -254,13 +259,17 @@ class Context:
             if not topic.startswith("$") and "+" not in topic and "#" not in topic:
                 return topic
         if self.own_topics:
-            return f"{self.policy_identity_id}/pubsub-check-{self.nonce}"
+            return f"{self.policy_identity_id}/{self._unique_level}"
         pattern = next(each for each in self.topics if each.endswith("*"))  # the settings require such a pattern
-        return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{self.nonce}"
+        return pattern[:-1].translate(_NO_WILDCARDS) + self._unique_level
+
+    @property
+    def _unique_level(self) -> str:
+        return f"pubsub-check-{self.nonce}"
 
     def advice(self, text: str) -> str:
         """Return advice with ``TOPIC`` instead of the run's unique topic, which no front end uses."""
-        return text.replace(f"pubsub-check-{self.nonce}", "TOPIC")
+        return text.replace(self._unique_level, "TOPIC")
 
     @property
     def can_publish(self) -> bool:

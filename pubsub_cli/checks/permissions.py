@@ -249,11 +249,11 @@ def _warn_of_removal(fix: Fix, of_users: str) -> str:
     return f" The fix removes a denial{of_users}: ask its owner first." if removed else ""
 
 
-def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
+def _missing(context: Context, requests: Sequence[Request]) -> str:
     """Return the statements that would allow requests for every user, as JSON."""
     identity_id = context.policy_identity_id
-    requests = [each.request for each in denied if not other_identities(each.request, identity_id)]
-    return context.advice(missing_text(requests, identity_id, identity_service(context.output(Output.REGION))))
+    of_user = [each for each in requests if not other_identities(each, identity_id)]
+    return context.advice(missing_text(of_user, identity_id, identity_service(context.output(Output.REGION))))
 
 
 def _suggest(
@@ -316,7 +316,8 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
         role.boundary,
     )
     if denied := evaluation.denied:
-        fix = list(_role_fix(context, role, evaluation))
+        of_stack = _is_of_stack(context, role)
+        fix = list(_role_fix(context, role, evaluation, of_stack=of_stack))
         return _report_denial(
             denied,
             f"{in_use.who} ({role.name}) does not allow its users to {evaluation.text(denied)}. "
@@ -324,12 +325,12 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
             f"{_warn_of_removal(fix, ' for all users of the role')}",
             role.arn,
             fix,
-            of_stack=_is_of_stack(context, role),
+            of_stack=of_stack,
         )
     if uncertain := evaluation.uncertain:
         context.unknown_permissions = True
         return unknown(
-            f"It is unknown whether {in_use.who[0].lower()}{in_use.who[1:]} ({role.name}) allows its users to "
+            f"It is unknown whether {in_use.within_sentence} ({role.name}) allows its users to "
             f"{evaluation.text(uncertain)}.",
             resource=role.arn,
             fix=_ONLY_IN_IOT if _depends_on_iot(evaluation.unknown) else _CHECK_CONDITION,
@@ -338,26 +339,27 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
     return passed(evaluation.detail)
 
 
-def _role_fix(context: Context, role: Role, evaluation: Evaluation) -> Iterator[str | AwsCommand]:
+def _role_fix(context: Context, role: Role, evaluation: Evaluation, *, of_stack: bool) -> Iterator[str | AwsCommand]:
     """Yield the lines of the fix that lets the role allow the denied requests."""
-    denied, of_stack = evaluation.denied, _is_of_stack(context, role)
     denying: dict[str, tuple[Policy, dict[str, Statement]]] = {}
-    causes = set()
-    for each in denied:
+    causes: dict[str, list[Request]] = {}
+    for each in evaluation.denied:
         decision = each.decision
         if each.aws and each.aws.by_organization:
-            causes.add("organization")
+            cause = "organization"
         elif decision.outcome is Outcome.EXPLICIT_DENY and decision.policy and decision.statement:
             _, statements = denying.setdefault(decision.policy.key, (decision.policy, {}))
             statements[decision.statement.text] = decision.statement
+            cause = "denial"
         elif decision.outcome is Outcome.IMPLICIT_DENY and decision.policy is None:
-            causes.add("role" if each.request.action not in ACTIONS_WITHOUT_MANAGED_POLICY else "retained")
+            cause = "retained" if each.request.action in ACTIONS_WITHOUT_MANAGED_POLICY else "role"
         elif decision.outcome is Outcome.IMPLICIT_DENY:
-            causes.add("boundary")
+            cause = "boundary"
         elif _depends_on_iot(decision.unknown):
-            causes.add("variable")
+            cause = "variable"
         else:
-            causes.add("simulator")
+            cause = "simulator"
+        causes.setdefault(cause, []).append(each.request)
     for policy, statements in denying.values():
         if _is_guard(policy):
             yield "Use topics that do not begin with $aws/, or set reservedTopics to true in cdk.json and deploy again"
@@ -370,14 +372,7 @@ def _role_fix(context: Context, role: Role, evaluation: Evaluation) -> Iterator[
     elif "role" in causes and not of_stack and _allows_data_actions(role):
         # Many users have the role, and AWSIoTDataAccess would open all topics to them.
         restricted = Policy(f"the role {role.name}", role.arn, _statements(role), {"Version": VERSION})
-        lacking = [
-            each.request
-            for each in denied
-            if each.decision.outcome is Outcome.IMPLICIT_DENY
-            and each.decision.policy is None
-            and each.request.action not in ACTIONS_WITHOUT_MANAGED_POLICY
-        ]
-        yield from _suggest(context, lacking, restricted, evaluation)
+        yield from _suggest(context, causes["role"], restricted, evaluation)
     elif "role" in causes:
         data_access = f"arn:{role.arn.split(':')[1]}:iam::aws:policy/AWSIoTDataAccess"
         # Not safe for a role that is not the stack's, because it may be meant to allow less.
@@ -385,13 +380,10 @@ def _role_fix(context: Context, role: Role, evaluation: Evaluation) -> Iterator[
         yield AwsCommand("iam", "AttachRolePolicy", parameters, safe=of_stack)
     if "retained" in causes and of_stack:
         yield "Deploy the stack again; this version allows retained messages: cdk deploy --revert-drift"
-    elif "retained" in causes:
-        retained = [each for each in denied if each.request.action in ACTIONS_WITHOUT_MANAGED_POLICY]
-        if added := _missing(context, retained):
-            yield f"If the front end publishes retained messages, add to the role {role.name}: {added}"
+    elif "retained" in causes and (added := _missing(context, causes["retained"])):
+        yield f"If the front end publishes retained messages, add to the role {role.name}: {added}"
     if "boundary" in causes and role.boundary:
-        by_boundary = [each.request for each in denied if each.decision.policy is role.boundary]
-        yield from _suggest(context, by_boundary, role.boundary, evaluation)
+        yield from _suggest(context, causes["boundary"], role.boundary, evaluation)
     if "organization" in causes:
         yield _ORGANIZATION
     if "variable" in causes:

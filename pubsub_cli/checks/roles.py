@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws_errors import is_not_permitted
-from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
+from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens, provider_name
 from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
@@ -223,7 +223,7 @@ class RoleTrustsThePool(BlockingCheck):
                 )
             if keys := unknown_trust_conditions(document, region, users, with_tags=with_tags):
                 undecided = unknown(
-                    f"It is unknown whether {role.who[0].lower()}{role.who[1:]} ({name}) trusts the signed-in users of "
+                    f"It is unknown whether {role.within_sentence} ({name}) trusts the signed-in users of "
                     f"identity pool {pool_id}: its trust policy has a condition on {', '.join(keys)}, and the value is "
                     "not known.",
                     resource=role.arn,
@@ -241,11 +241,10 @@ def _has_principal_tags(context: Context) -> bool | None:
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetPrincipalTagAttributeMap.html
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_SetPrincipalTagAttributeMap.html
     """
-    pools, region = context.aws.identity_pools, context.output(Output.REGION)
-    provider = f"cognito-idp.{region}.amazonaws.com/{context.output(Output.USER_POOL_ID)}"
+    pools = context.aws.identity_pools
     try:
         found = pools.get_principal_tag_attribute_map(
-            IdentityPoolId=context.output(Output.IDENTITY_POOL_ID), IdentityProviderName=provider
+            IdentityPoolId=context.output(Output.IDENTITY_POOL_ID), IdentityProviderName=provider_name(context)
         )
     except pools.exceptions.ResourceNotFoundException:
         return False

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pubsub_cli.finding import AwsCommand
 from pubsub_cli.iam.documents import VERSION, Condition, Policy, Statement, matches, variable_names
@@ -405,9 +405,18 @@ def _spelled(kind: str) -> str:
     return "client" if word.startswith("client") else word
 
 
-_Correction = tuple[str, str | None, bool | None]
-"""The mistakes, the corrected resource if it is wrong, and whether that allows the request without another client id;
-None if this depends on an unknown variable."""
+class _Correction(NamedTuple):
+    """The correction of a resource.
+
+    Args:
+        text: the mistakes.
+        corrected: the corrected resource; None if the resource is right, and only the client id is wrong.
+        allows: whether that allows the request without another client id; None if it depends on an unknown variable.
+    """
+
+    text: str
+    corrected: str | None
+    allows: bool | None
 
 
 def _correction(request: Request, resource: str, context: RequestContext) -> _Correction | None:
@@ -433,8 +442,9 @@ def _correct(request: Request, resource: str, parts: _Resource, context: Request
                 others = [each for each in chosen if each != "client"]
                 corrected = _corrected(request, parts, others)
                 text = "; ".join(mistakes[each] for each in chosen)
-                return text, corrected if others else None, False
-            return "; ".join(mistakes[each] for each in chosen if each != "client"), corrected, allows
+                return _Correction(text, corrected if others else None, allows=False)
+            text = "; ".join(mistakes[each] for each in chosen if each != "client")
+            return _Correction(text, corrected, allows)
     return None
 
 

@@ -152,7 +152,7 @@ def explain_policy(
         if allowed_use(each) is TopicUse.NOTHING
     ]
     mistakes += [
-        f"--topic {each}: * is a usual character in MQTT; the wildcards of topic filters are + and #"
+        f"--topic {each}: * is an ordinary character in MQTT; the wildcards of topic filters are + and #"
         for each in topics
         if "*" in each
     ]
@@ -291,7 +291,7 @@ def _statement_mistakes(statement: Statement, context: RequestContext, region: s
         if not known and not action.lower().startswith("greengrass:"):
             similar = difflib.get_close_matches(action.strip(" \"'\u201c\u201d"), _POLICY_ACTIONS, 1, 0.9)
             yield f"{action} matches no action that IoT policies can allow, such as iot:Publish; " + (
-                f"did you mean {similar[0]}?" if similar else "it may belong into the IAM policy of a role"
+                f"did you mean {similar[0]}?" if similar else "it may belong in the IAM policy of a role"
             )
     resources = (*statement.resources, *statement.not_resources)
     if not resources:

@@ -184,6 +184,8 @@ THING_VARIABLES: Final = "iot:Connection.Thing."
 IS_ATTACHED: Final = f"{THING_VARIABLES}IsAttached"
 THING_NAME: Final = f"{THING_VARIABLES}ThingName"
 
+_SUFFIXES: Final = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
+"""The suffix of a partition's domain names, by the beginning of its regions."""
 _CLAIMS = ("sub", "aud", "amr")
 _IOT_VARIABLES = ("iot:clientid", "iot:domainname", "aws:sourceip")
 _CERTIFICATE_VARIABLES = ("iot:certificate.", "iot:certificateid")
@@ -239,6 +241,11 @@ def of_certificate(variable: str) -> bool:
     return variable.lower().startswith(_CERTIFICATE_VARIABLES)
 
 
+def user_pool_provider(region: str, user_pool_id: str) -> str:
+    """Return a user pool's provider name in identity pools."""
+    return f"cognito-idp.{region}.{_SUFFIXES.get(region.partition('-')[0], 'amazonaws.com')}/{user_pool_id}"
+
+
 def _is_missing_claim(name: str) -> bool:
     """Return whether a name is that of a claim that the token of an identity does not have.
 
@@ -274,9 +281,9 @@ def signed_in_context(
         things: the names of the things that the identity is attached to.
     """
     values: dict[str, Values] = {"aws:securetransport": ("true",), "aws:requestedregion": (region,)}
-    provider = f"cognito-idp.{region}.amazonaws.com/{user_pool_id}"
+    provider = user_pool_provider(region, user_pool_id) if user_pool_id else ""
     # The key amr also has the provider that the user signed in with.
-    amr = ("authenticated", *((provider, f"{provider}:CognitoSignIn:{_ANY_SUB}") if user_pool_id else ()))
+    amr = ("authenticated", *((provider, f"{provider}:CognitoSignIn:{_ANY_SUB}") if provider else ()))
     service = identity_service(region)  # Whether the names of other regions have a value is not documented.
     values[f"{service}:amr"] = amr
     if identity_pool_id:

@@ -208,7 +208,7 @@ def test_things_of_shadow_statements_are_no_mistake(tmp_path: Path) -> None:
 
 def test_wildcard_of_policies_in_a_topic_is_a_mistake(tmp_path: Path) -> None:
     _, found = explain(tmp_path, document(*OWN), "--topic", "room*")
-    expected = "--topic room*: * is a usual character in MQTT; the wildcards of topic filters are + and #"
+    expected = "--topic room*: * is an ordinary character in MQTT; the wildcards of topic filters are + and #"
     assert expected in found["mistakes"]
 
 

@@ -32,8 +32,10 @@ POOL = {"IdentityPoolId": IDENTITY_POOL, "IdentityPoolName": "pool", "AllowUnaut
 """The response that describes the identity pool, without its providers."""
 CLIENT = "webclient"
 TRIGGER = "Trigger"
+MANUAL = DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, f"abc-ats.iot.{REGION}.amazonaws.com", "myIoTPolicy")
+"""A deployment that is not a stack of this toolkit."""
 OUTPUTS = {
-    **DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, f"abc-ats.iot.{REGION}.amazonaws.com", "myIoTPolicy").outputs(),
+    **MANUAL.outputs(),
     Output.USER_POOL_CLIENT_ID.value: CLIENT,
     Output.AUTH_ROLE_ARN.value: "arn:aws:iam::123456789012:role/AuthRole",
     Output.POST_AUTHENTICATION_FUNCTION_NAME.value: TRIGGER,

@@ -66,7 +66,7 @@ async def test_invalid_topic_fails(topic: str, cause: str) -> None:
 async def test_wildcard_of_policies_in_a_topic_is_a_warning(topic: str) -> None:
     finding = await check_front_end(TopicsAreValid, topics=("orders/1", topic))
     assert finding.status is Status.WARNING
-    assert f"{topic}: * is a usual character in MQTT" in str(finding.cause)
+    assert f"{topic}: * is an ordinary character in MQTT" in str(finding.cause)
     assert "# for all levels that follow" in str(finding.fix)
 
 

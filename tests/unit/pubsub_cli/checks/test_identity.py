@@ -6,13 +6,14 @@ from unittest.mock import Mock
 import pytest
 
 from pubsub_cli.checks.identity import IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
-from pubsub_cli.checks.options import DeploymentIds, UserSelector
+from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.finding import Finding, OperationError, Status
 from pubsub_cli.operations.identity import describe_identity
 from pubsub_cli.pool_users import Marker, PoolUser
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.stubbed_aws import (
     IDENTITY_POOL,
+    MANUAL,
     OUTPUTS,
     POOL,
     REGION,
@@ -148,9 +149,6 @@ async def test_missing_policy_without_a_trigger_is_a_task_of_the_front_end() -> 
     finding = await run_check(PolicyIsAttached, aws, outputs=outputs, fields={"identity_id": IDENTITY})
     assert "the front end must call the route" in str(finding.cause)
     assert [str(each).split()[2] for each in finding.safe_commands] == ["attach-policy"]
-
-
-MANUAL = DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, "abc-ats.iot.eu-west-1.amazonaws.com", "myIoTPolicy")
 
 
 @pytest.mark.parametrize(

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.context import RoleInUse
-from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig
+from pubsub_cli.checks.options import FrontEndConfig
 from pubsub_cli.checks.permissions import CredentialsAreGiven, PolicyAllows, RoleAllows
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.stubbed_aws import (
-    IDENTITY_POOL,
+    MANUAL,
     OUTPUTS,
     REGION,
-    USER_POOL,
     StubbedAws,
     error,
     run_check,
@@ -51,10 +51,9 @@ async def check_foreign_role(
     simulation: Any = simulate_denial if simulated else error("AccessDenied", 403)
     document = {"Version": "2012-10-17", "Statement": [*statements]}
     aws = StubbedAws(**with_role(document), SimulatePrincipalPolicy=simulation)
-    ids = DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, "abc-ats.iot.eu-west-1.amazonaws.com", "myIoTPolicy")
     fields = {
         "roles": (RoleInUse(ROLE, "The role of signed-in users"),),
-        "deployment_ids": ids,
+        "deployment_ids": MANUAL,
         "front_end": FrontEndConfig((topic,), client_id),
         "identity_id": ADA,
     }
@@ -214,7 +213,7 @@ async def test_fix_that_removes_a_denial_asks_for_its_owner() -> None:
 @pytest.mark.parametrize(("effect", "status"), [("Allow", Status.PASSED), ("Deny", Status.FAILED)])
 async def test_policy_that_is_not_attached_does_not_count_beside_attached_ones(effect: str, status: Status) -> None:
     other = "Deny" if effect == "Allow" else "Allow"
-    ids = DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, "abc-ats.iot.eu-west-1.amazonaws.com", "own")
+    ids = replace(MANUAL, policy_name="own")
     fields = {"identity_id": ADA, "front_end": FrontEndConfig(("chat",)), "deployment_ids": ids}
     outputs = {**OUTPUTS, Output.POLICY_NAME: "own"}
     finding = await run_check(PolicyAllows, with_policies(own=other, attached=effect), outputs=outputs, fields=fields)

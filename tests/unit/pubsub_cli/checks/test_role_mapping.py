@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.options import DeploymentIds, IdToken, UserSelector
+from pubsub_cli.checks.options import IdToken, UserSelector
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_cli.pool_users import PoolUser
@@ -15,6 +15,7 @@ from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.stubbed_aws import (
     CLIENT,
     IDENTITY_POOL,
+    MANUAL,
     OUTPUTS,
     REGION,
     USER_POOL,
@@ -27,7 +28,6 @@ ROLE = "arn:aws:iam::123456789012:role/"
 PROVIDER = f"cognito-idp.{REGION}.amazonaws.com/{USER_POOL}:{CLIENT}"
 BY_TOKEN = {"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"}
 DENYING = {"Type": "Token", "AmbiguousRoleResolution": "Deny"}
-MANUAL = DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, "endpoint")
 WITHOUT_OWN_ROLE = {name: value for name, value in OUTPUTS.items() if name != Output.AUTH_ROLE_ARN}
 
 
